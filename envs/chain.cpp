@@ -1,0 +1,332 @@
+// The dynamics of a planar chain, in the order of a time step: where the links are, which forces act, which rows
+// (limits, contacts) are violated, which acceleration follows, how it moves the state.
+#include "envs/chain.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+template <int N>
+struct Chain<N>::Rows {
+  static constexpr int capacity = 2 * N + 6 * (N + 1) + 3;   // limits; 3 rows for each end of N + 1 capsules; self contacts
+  std::array<Row, capacity> row;
+  int size = 0;
+  void add(const Row& r) {
+    if (size < capacity) row[size++] = r;
+  }
+};
+
+// ---- where the links are -------------------------------------------------------------------------------------------
+
+template <int N>
+auto Chain<N>::pose(const Vec& q, const Vec& v) const -> Pose {
+  Pose P;
+  for (int i = 0; i < N; ++i) {
+    const Link& link = model.links[i];
+    const int p = parent[i];
+    Vec2 joint = link.at + link.axis * q[i], acc = Vec2::Zero();
+    P.cos[i] = 1, P.sin[i] = 0, P.spin[i] = 0;
+    if (p >= 0) {
+      const Vec2 arm = rotate({P.cos[p], P.sin[p]}, joint);
+      joint = Vec2(P.x[p], P.y[p]) + arm;
+      acc = Vec2(P.acc_x[p], P.acc_y[p]) - P.spin[p] * P.spin[p] * arm;   // centripetal
+      P.cos[i] = P.cos[p], P.sin[i] = P.sin[p], P.spin[i] = P.spin[p];
+    }
+    if (link.turn != 0) {
+      const double angle = link.turn * q[i];
+      const Vec2 dir = rotate({P.cos[i], P.sin[i]}, {std::cos(angle), std::sin(angle)});
+      P.cos[i] = dir.x(), P.sin[i] = dir.y(), P.spin[i] += link.turn * v[i];
+    }
+    P.x[i] = joint.x(), P.y[i] = joint.y(), P.acc_x[i] = acc.x(), P.acc_y[i] = acc.y();
+  }
+  return P;
+}
+
+// A slide j below the link moves every point of it along its axis; a hinge j turns it about the joint:
+// d(point)/dq_j = axis_j   or   turn_j (-(p_y - y_j), p_x - x_j).
+template <int N>
+auto Chain<N>::jacobian(const Pose& P, int link, const Vec2& p) const -> Jacobian {
+  return {slide_x.col(link) - turns.col(link).cwiseProduct(Vec::Constant(p.y()) - P.y),
+          slide_y.col(link) + turns.col(link).cwiseProduct(Vec::Constant(p.x()) - P.x)};
+}
+
+// ---- smooth forces -------------------------------------------------------------------------------------------------
+
+// M = sum_i mass_i J_i^T J_i + inertia_i turns_i turns_i^T + armature,   J_i = Jacobian of the com of link i
+// force -= sum_i mass_i J_i^T (acc_i - gravity)
+template <int N>
+void Chain<N>::forces(const Pose& P, const Vec& v, Square& M, Vec& force) const {
+  M = constant_mass;
+  for (int i = 0; i < N; ++i) {
+    if (solid[i].mass == 0) continue;
+    const Vec2 arm = rotate({P.cos[i], P.sin[i]}, solid[i].com);
+    const Jacobian J = jacobian(P, i, Vec2(P.x[i], P.y[i]) + arm);
+    const Vec2 acc = Vec2(P.acc_x[i], P.acc_y[i]) - P.spin[i] * P.spin[i] * arm;
+    const Vec mJx = solid[i].mass * J.x, mJy = solid[i].mass * J.y;
+    M.noalias() += mJx * J.x.transpose();
+    M.noalias() += mJy * J.y.transpose();
+    force -= mJx * (acc.x() - model.gravity.x()) + mJy * (acc.y() - model.gravity.y());
+    if (model.fluid_density > 0) drag(i, P, J, v, force);
+  }
+}
+
+// The fluid's force and torque on a link, from the speed of its com in its own directions:
+// f = -linear v - quadratic |v| v,   torque = -spin w - spin2 |w| w
+template <int N>
+void Chain<N>::drag(int i, const Pose& P, const Jacobian& J, const Vec& v, Vec& force) const {
+  const Drag& d = drags[i];
+  const Vec2 along = rotate({P.cos[i], P.sin[i]}, d.axis), across(-along.y(), along.x());
+  const Vec2 speed(J.x.dot(v), J.y.dot(v));
+  const double va = speed.dot(along), vc = speed.dot(across), w = P.spin[i];
+  const Vec2 f = -(d.linear + d.along * std::abs(va)) * va * along - (d.linear + d.across * std::abs(vc)) * vc * across;
+  force += f.x() * J.x + f.y() * J.y - (d.spin + d.spin2 * std::abs(w)) * w * turns.col(i);
+}
+
+// ---- soft rows: limits and contacts --------------------------------------------------------------------------------
+
+// What a row J with violation r < 0 asks for: a damped spring a_ref = -b (J v) - k imp r, and its softness R.
+// The spring is critically damped with time constant 0.02 s, but never faster than two time steps.
+template <int N>
+auto Chain<N>::soft_row(const Vec& J, double r, const Vec& v, const Impedance& imp, double weight) const -> Row {
+  const double x = std::min(1.0, std::abs(r) / imp.width);
+  const double y = x <= 0.5 ? 2 * x * x : 1 - 2 * (1 - x) * (1 - x);
+  const double dmin = std::max(1e-4, imp.dmin), dmax = std::min(0.9999, imp.dmax);
+  const double d = dmin + y * (dmax - dmin), tc = std::max(0.02, 2 * model.h);
+  const double b = 2 / (dmax * tc), k = 1 / (dmax * dmax * tc * tc);
+  return {J, -b * J.dot(v) - k * d * r, (1 - d) / d * weight, false};
+}
+
+template <int N>
+void Chain<N>::limit_rows(const Vec& q, const Vec& v, Rows& rows) const {
+  for (int i = 0; i < N; ++i) {
+    for (const double side : {1.0, -1.0}) {
+      const double r = (side > 0 ? q[i] - model.links[i].lo : model.links[i].hi - q[i]) - model.limit_margin;
+      if (r < 0) rows.add(soft_row(side * Vec::Unit(i), r, v, model.limit, limit_weight[i]));
+    }
+  }
+}
+
+// A sphere at each end of a capsule against the line z = 0. Coulomb's cone becomes a pyramid whose edges are the rows
+// n + mu t, n - mu t, n + mu t', n - mu t'; t' is normal to the plane, so the last two are both n: one row of half R.
+template <int N>
+void Chain<N>::floor_rows(const Pose& P, const Vec& v, Rows& rows) const {
+  for (int i = 0; i < N; ++i) {
+    for (const Geom& g : model.links[i].geoms) {
+      const double mu = std::max(g.friction, model.floor_friction);
+      for (int end = 0; end < (g.from == g.to ? 1 : 2); ++end) {
+        const Vec2 centre = P.point(i, end == 0 ? g.from : g.to);
+        const double dist = centre.y() - g.radius, r = dist - model.contact_margin;
+        if (r >= 0) continue;
+        const Jacobian J = jacobian(P, i, {centre.x(), dist / 2});
+        const double edge = 2 * mu * mu * (1 + mu * mu) * weight[i];
+        rows.add(soft_row(J.y + mu * J.x, r, v, model.contact, edge));
+        rows.add(soft_row(J.y - mu * J.x, r, v, model.contact, edge));
+        rows.add(soft_row(J.y, r, v, model.contact, edge / 2));
+      }
+    }
+  }
+}
+
+// The closest points of two segments, as MuJoCo finds them: x1, x2 in [-1, 1] along the half axes a1, a2, diff = p1 - p2.
+static std::pair<double, double> closest(const Vec2& a1, const Vec2& a2, const Vec2& diff) {
+  const double ma = a1.dot(a1), mb = -a1.dot(a2), mc = a2.dot(a2), u = -a1.dot(diff), w = a2.dot(diff);
+  const double det = ma * mc - mb * mb;
+  if (std::abs(det) < 1e-15) return {0, std::clamp(w / mc, -1.0, 1.0)};   // parallel: never close in our robots
+  double x1 = (mc * u - mb * w) / det, x2 = (ma * w - mb * u) / det;
+  if (std::abs(x1) > 1) {
+    x1 = std::clamp(x1, -1.0, 1.0);
+    x2 = (w - mb * x1) / mc;
+  }
+  if (std::abs(x2) > 1) {
+    x2 = std::clamp(x2, -1.0, 1.0);
+    x1 = std::clamp((u - mb * x2) / ma, -1.0, 1.0);
+  }
+  return {x1, x2};
+}
+
+// Capsule against capsule without friction: one row along the line that joins the closest points.
+template <int N>
+void Chain<N>::self_rows(const Pose& P, const Vec& v, Rows& rows) const {
+  for (int i = 0; i < N; ++i) {
+    for (int j = i + 1; j < N; ++j) {
+      if (parent[j] == i) continue;
+      for (const Geom& g : model.links[i].geoms) {
+        for (const Geom& o : model.links[j].geoms) {
+          const Vec2 p1 = P.point(i, (g.from + g.to) / 2), a1 = P.point(i, g.from) - p1;
+          const Vec2 p2 = P.point(j, (o.from + o.to) / 2), a2 = P.point(j, o.from) - p2;
+          const auto [x1, x2] = closest(a1, a2, p1 - p2);
+          const Vec2 c1 = p1 + x1 * a1, gap = p2 + x2 * a2 - c1;
+          const double length = gap.norm(), dist = length - g.radius - o.radius, r = dist - model.contact_margin;
+          if (r >= 0 || length < 1e-15) continue;   // axes that cross have no normal in the plane
+          const Vec2 n = gap / length, touch = c1 + (g.radius + dist / 2) * n;
+          const Jacobian J1 = jacobian(P, i, touch), J2 = jacobian(P, j, touch);
+          const Vec J = n.x() * (J2.x - J1.x) + n.y() * (J2.y - J1.y);
+          rows.add(soft_row(J, r, v, model.contact, weight[i] + weight[j]));
+        }
+      }
+    }
+  }
+}
+
+// ---- acceleration --------------------------------------------------------------------------------------------------
+
+// The acceleration minimises   1/2 (a - a0)^T M (a - a0) + sum over rows with J a < a_ref of (J a - a_ref)^2 / (2 R),
+// M a0 = force. With the violated rows known this is linear: (M + sum J^T J / R) a = force + sum J^T a_ref / R.
+// Guess them from a0, solve, mark again, until the marks stay.
+template <int N>
+auto Chain<N>::solve(const Square& M, const Vec& force, Rows& rows) const -> Vec {
+  Vec a = M.llt().solve(force);
+  for (int iteration = 0; iteration < 100; ++iteration) {
+    Square H = M;
+    Vec g = force;
+    bool changed = false;
+    for (int k = 0; k < rows.size; ++k) {
+      Row& row = rows.row[k];
+      const bool violated = row.J.dot(a) < row.a_ref;
+      changed |= violated != row.violated;
+      row.violated = violated;
+      if (!violated) continue;
+      const Vec J_R = row.J / row.R;
+      H.noalias() += J_R * row.J.transpose();
+      g += J_R * row.a_ref;
+    }
+    if (!changed) break;
+    a = H.llt().solve(g);
+  }
+  return a;
+}
+
+template <int N>
+auto Chain<N>::constrained(const Vec& q, const Vec& v, const Vec& motor, Square& M) const -> Vec {
+  const Pose P = pose(q, v);
+  Vec force = motor - damping.cwiseProduct(v) - stiffness.cwiseProduct(q);
+  forces(P, v, M, force);
+  Rows rows;
+  limit_rows(q, v, rows);
+  if (model.floor) floor_rows(P, v, rows);
+  if (model.self_contact) self_rows(P, v, rows);
+  return solve(M, force, rows);
+}
+
+template <int N>
+auto Chain<N>::acceleration(const Vec& q, const Vec& v, const Vec& force) const -> Vec {
+  Square M;
+  return constrained(q, v, force, M);
+}
+
+// ---- a time step ---------------------------------------------------------------------------------------------------
+
+template <int N>
+void Chain<N>::step(Vec& q, Vec& v, const Vec& control) const {
+  const double h = model.h;
+  const Vec motor = gear.cwiseProduct(control.cwiseMax(-model.control_range).cwiseMin(model.control_range));
+  if (model.integrator == Model::euler) {
+    // Semi-implicit: damping acts at the new speed, (M + h D) a' = M a; then the new speed moves the position.
+    Square M;
+    const Vec a = constrained(q, v, motor, M);
+    const Vec force = M * a;
+    M.diagonal() += h * damping;
+    v += h * M.llt().solve(force);
+    q += h * v;
+    return;
+  }
+  // Classical Runge-Kutta on (q, v); limits and contacts act anew at every stage.
+  const Vec v1 = v, a1 = acceleration(q, v1, motor);
+  const Vec v2 = v + h / 2 * a1, a2 = acceleration(q + h / 2 * v1, v2, motor);
+  const Vec v3 = v + h / 2 * a2, a3 = acceleration(q + h / 2 * v2, v3, motor);
+  const Vec v4 = v + h * a3, a4 = acceleration(q + h * v3, v4, motor);
+  q += h / 6 * (v1 + 2 * v2 + 2 * v3 + v4);
+  v += h / 6 * (a1 + 2 * a2 + 2 * a3 + a4);
+}
+
+template <int N>
+auto Chain<N>::mass_matrix(const Vec& q) const -> Square {
+  Square M;
+  Vec ignored = Vec::Zero();
+  forces(pose(q, Vec::Zero()), Vec::Zero(), M, ignored);
+  return M;
+}
+
+// 1/2 v^T M v - sum_i mass_i gravity . com_i + 1/2 stiffness q^2
+template <int N>
+double Chain<N>::energy(const Vec& q, const Vec& v) const {
+  const Pose P = pose(q, v);
+  double E = 0.5 * v.dot(mass_matrix(q) * v) + 0.5 * stiffness.dot(q.cwiseAbs2());
+  for (int i = 0; i < N; ++i) E -= solid[i].mass * model.gravity.dot(P.point(i, solid[i].com));
+  return E;
+}
+
+// ---- from the table to the numbers above ---------------------------------------------------------------------------
+
+// Solid capsule: a cylinder of length L and two half balls, about its middle; `along` = about its own axis.
+struct Capsule { double mass, across, along; };
+static Capsule weigh(const Geom& g, double density) {
+  const double pi = std::acos(-1.0), r = g.radius, L = (g.to - g.from).norm();
+  const double m_c = pi * r * r * L * density, m_s = 4.0 / 3 * pi * r * r * r * density;
+  return {m_c + m_s, m_c * (3 * r * r + L * L) / 12 + m_s * (0.4 * r * r + 0.375 * r * L + 0.25 * L * L),
+          m_c * r * r / 2 + 0.4 * m_s * r * r};
+}
+
+// The fluid sees a link as the box of the same mass and inertia, sides b (along) and s, s (across).
+template <class Drag>
+static Drag box_drag(const Geom& g, const Capsule& c, double density, double viscosity) {
+  const double pi = std::acos(-1.0), s = std::sqrt(6 * c.along / c.mass);
+  const double b = std::sqrt(6 * (2 * c.across - c.along) / c.mass), d = (b + 2 * s) / 3;
+  return {3 * pi * d * viscosity,    0.5 * density * s * s, 0.5 * density * s * b, pi * d * d * d * viscosity,
+          density * s * (std::pow(b, 4) + std::pow(s, 4)) / 64, (g.to - g.from).normalized()};
+}
+
+template <int N>
+Chain<N>::Chain(const Model& table) : model(table) {
+  const auto demand = [&](bool ok, const char* what) {
+    if (!ok) throw std::invalid_argument("model " + table.name + ": " + what);
+  };
+  demand(table.links.size() == N, "another number of links than the chain");
+  turns.setZero(), slide_x.setZero(), slide_y.setZero();
+  double total = 0;
+  for (int i = 0; i < N; ++i) {
+    const Link& link = model.links[i];
+    const int p = parent[i] = link.parent;
+    demand(p >= -1 && p < i, "a parent must come before its child");
+    demand((link.turn != 0) != (link.axis != Vec2::Zero()), "a link slides or turns");
+    demand(link.turn != 0 || p < 0 || model.links[p].turn == 0, "a slide hangs on the world or on a slide");
+    if (p >= 0) turns.col(i) = turns.col(p), slide_x.col(i) = slide_x.col(p), slide_y.col(i) = slide_y.col(p);
+    turns(i, i) = link.turn, slide_x(i, i) = link.axis.x(), slide_y(i, i) = link.axis.y();
+    damping[i] = link.damping, stiffness[i] = link.stiffness, gear[i] = link.gear;
+
+    for (const Geom& g : link.geoms) {
+      const double m = weigh(g, model.density).mass;
+      solid[i].mass += m, solid[i].com += m * (g.from + g.to) / 2;
+    }
+    if (solid[i].mass > 0) solid[i].com /= solid[i].mass;
+    for (const Geom& g : link.geoms) {   // parallel axes
+      const Capsule c = weigh(g, model.density);
+      solid[i].inertia += c.across + c.mass * ((g.from + g.to) / 2 - solid[i].com).squaredNorm();
+    }
+    total += solid[i].mass;
+    if (model.fluid_density > 0 && link.geoms.size() == 1)
+      drags[i] = box_drag<Drag>(link.geoms[0], weigh(link.geoms[0], model.density), model.fluid_density, model.fluid_viscosity);
+  }
+  constant_mass.setZero();
+  for (int i = 0; i < N; ++i) {
+    if (model.total_mass > 0) solid[i].mass *= model.total_mass / total, solid[i].inertia *= model.total_mass / total;
+    constant_mass += solid[i].inertia * turns.col(i) * turns.col(i).transpose();
+    constant_mass(i, i) += model.links[i].armature;
+  }
+
+  // What the softness of rows is scaled with: how easily each joint and each com gives way at q = 0.
+  const Square M_inv = mass_matrix(Vec::Zero()).inverse();
+  const Pose P = pose(Vec::Zero(), Vec::Zero());
+  limit_weight = M_inv.diagonal();
+  for (int i = 0; i < N; ++i) {
+    const Jacobian J = jacobian(P, i, P.point(i, solid[i].com));
+    weight[i] = (J.x.dot(M_inv * J.x) + J.y.dot(M_inv * J.y)) / 3;   // of x, y, z: in the plane one of them is 0
+  }
+}
+
+template struct Chain<2>;   // cart and pole
+template struct Chain<3>;   // cart and two poles
+template struct Chain<4>;   // reacher
+template struct Chain<5>;   // swimmer
+template struct Chain<6>;   // hopper
+template struct Chain<9>;   // half cheetah, walker
