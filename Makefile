@@ -1,0 +1,250 @@
+# make help prints the targets. Programs are found by wildcard: chapters/06_mbpo/main.cpp becomes build/06_mbpo,
+# chapters/06_mbpo/bound.cpp becomes build/06_mbpo_bound; each is also a target of that name.
+
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+ARCH ?= native
+CORES := $(shell nproc 2>/dev/null || echo 2)
+OUT ?= plots
+FUZZ_SECONDS ?= 60
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+help:
+	@echo "make              build every program into build/"
+	@echo "make 02_dyna_q    build one program: $(PROGRAMS)"
+	@echo "make run          build and run the lecture; pictures and CSV files go to plots/"
+	@echo "make test         build and run the tests (SAN=1: under AddressSanitizer and UndefinedBehaviorSanitizer)"
+	@echo "make plots        draw the pictures again from the CSV files in plots/"
+	@echo "make bench        speed, as a table"
+	@echo "make claims       measure what the slides claim and print one table (make claims-long: the long ones)"
+	@echo "make fuzz         damaged files, by clang's fuzzer, a minute each (FUZZ_SECONDS=60)"
+	@echo "make deps         install what is missing (run and test do so themselves; make deps-mujoco: MuJoCo)"
+	@echo "make banner       what was found on this machine"
+	@echo "make clean        remove build/"
+	@echo "Options: ARCH=x86-64-v3 (default native), NO_OPENMP=1, NO_CUDA=1, NO_MUJOCO=1, NO_LIBTORCH=1"
+
+# ---- What there is ----
+
+program  = $(patsubst %_main,%,$(subst /,_,$(patsubst chapters/%.cpp,%,$(1))))
+ROLLOUT := $(wildcard envs/rollout.cpp)
+MAINS   := $(sort $(filter-out chapters/00_toolbox/%,$(wildcard chapters/*/*.cpp)))
+COURSE  := $(foreach main,$(MAINS),$(call program,$(main)))
+PROGRAMS := $(COURSE) $(if $(ROLLOUT),rollout)
+LIBRARY := $(wildcard autodiff/*.cpp plots/*.cpp chapters/00_toolbox/*.cpp) $(filter-out $(ROLLOUT),$(wildcard envs/*.cpp))
+TESTS   := $(wildcard tests/*.cpp)
+BENCHES := $(wildcard tests/bench/*.cpp)
+FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz_%,$(wildcard tests/fuzz/*.cpp))
+
+# ---- What the machine offers ----
+# Each thing is probed by compiling and linking a small program; build/config.mk keeps the answers.
+
+EIGEN := $(firstword $(wildcard /usr/include/eigen3 /usr/local/include/eigen3 /opt/homebrew/include/eigen3))
+TORCH := $(wildcard /usr/include/torch/csrc/api/include)
+TORCH_CXX := $(addprefix -isystem ,$(TORCH))
+INCLUDES := -I. $(addprefix -isystem ,$(EIGEN))
+GNUPLOT_LD := -lboost_iostreams -lboost_filesystem -lboost_system
+TORCH_LD := -ltorch -ltorch_cpu -lc10
+SWITCHES := $(CXX) $(ARCH) $(NO_OPENMP).$(NO_MUJOCO).$(NO_CUDA).$(NO_LIBTORCH)
+COMMA := ,
+
+define PROBE
+mkdir -p build/probe
+try() {  # name, header, expression that is 0 in a working program, flags
+  printf '#include <%s>\nint main() { return %s; }\n' "$$2" "$$3" > build/probe/$$1.cpp
+  $(CXX) -std=c++20 $(INCLUDES) build/probe/$$1.cpp -o build/probe/$$1 $$4 > build/probe/$$1.log 2>&1
+}
+option() {  # name, its switch, then as for try
+  if [ -n "$$2" ]; then echo "$$1 := off"; elif try "$$1" "$$3" "$$4" "$$5"; then echo "$$1 := yes"; else echo "$$1 := no"; fi
+}
+endef
+export PROBE
+
+define CONFIG
+option OPENMP "$(NO_OPENMP)" omp.h 'omp_get_max_threads() < 1' -fopenmp
+option MUJOCO "$(NO_MUJOCO)" mujoco/mujoco.h 'mj_version() < 1' -lmujoco
+option LIBTORCH "$(NO_LIBTORCH)" ATen/Parallel.h 'at::get_num_threads() < 1' '$(TORCH_CXX) $(TORCH_LD)'
+echo '__global__ void k() {} int main() { k<<<1, 1>>>(); }' > build/probe/CUDA.cu
+if [ -n "$(NO_CUDA)" ]; then echo 'CUDA := off'
+elif nvcc build/probe/CUDA.cu -o build/probe/CUDA > build/probe/CUDA.log 2>&1; then echo 'CUDA := yes'
+else echo 'CUDA := no'; fi
+if try Catch2_3 catch2/catch_test_macros.hpp 0 -lCatch2; then echo 'CATCH_LD := -lCatch2'; fi
+case "$$($(CXX) --version)" in
+  *clang*) ;;
+  *) [ "$$($(CXX) -dumpversion | cut -d. -f1)" -gt 12 ] || echo 'GCC12 := -Wno-uninitialized -Wno-maybe-uninitialized' ;;
+esac
+echo 'PROBED := $(SWITCHES)'
+endef
+export CONFIG
+
+build/config.mk: Makefile
+	@eval "$$PROBE"; eval "$$CONFIG" > $@
+
+ifneq ($(filter-out clean help deps deps-mujoco run test,$(or $(MAKECMDGOALS),all)),)
+-include build/config.mk
+ifneq ($(PROBED),$(SWITCHES))
+.PHONY: build/config.mk
+endif
+endif
+
+# line(name, found?, what is gained, what is lost)
+line = $(if $(filter yes,$($(1))),@echo "✓ $(2): $(3)",$(if $(filter off,$($(1))),@echo "→ $(2) switched off by NO_$(1)=1",@echo "✗ $(2) not found: $(4)"))
+
+banner:
+	$(call line,OPENMP,OpenMP,work is split over the cores (--threads N or OMP_NUM_THREADS limit them),everything runs on one core)
+ifneq ($(wildcard envs/mujoco),)
+	$(call line,MUJOCO,MuJoCo,ant$(COMMA) humanoid and pusher are built,ant$(COMMA) humanoid and pusher are left out (make deps-mujoco installs it))
+endif
+ifneq ($(wildcard chapters/*/*.cu),)
+	$(call line,CUDA,CUDA,chapter 15 is built,chapter 15 is left out)
+endif
+	@command -v gnuplot > /dev/null && echo "✓ gnuplot: pictures are drawn" || \
+	  echo "✗ gnuplot not found: runs write $(OUT)/*.csv only; later \`make plots\` draws them"
+
+# ---- What has to be there: installed by the machine's package manager ----
+
+define MISSING
+missing=
+need() { try "$$@" || missing="$$missing $$1"; }
+need compiler cstdio 0
+need Eigen Eigen/Core 'int(Eigen::Array2f(1, 2).sum()) - 3'
+need CLI11 CLI/CLI.hpp 'int(CLI::App().get_options().size()) - 1'
+need json nlohmann/json.hpp 'int(nlohmann::json::array().size())'
+try Catch2_3 catch2/catch_test_macros.hpp 0 -lCatch2 || need Catch2 catch2/catch.hpp 0
+need gnuplot-iostream gnuplot-iostream.h 'sizeof(gnuplotio::Gnuplot) == 0' '$(GNUPLOT_LD)'
+command -v gnuplot > /dev/null || missing="$$missing gnuplot"
+endef
+export MISSING
+
+# what = packages of apt-get | dnf | pacman | brew
+define PACKAGES
+compiler         = g++ | gcc-c++ | gcc | gcc
+Eigen            = libeigen3-dev | eigen3-devel | eigen | eigen
+CLI11            = libcli11-dev | cli11-devel | cli11 | cli11
+json             = nlohmann-json3-dev | json-devel | nlohmann-json | nlohmann-json
+Catch2           = catch2 | catch-devel | catch2 | catch2
+gnuplot-iostream = libgnuplot-iostream-dev libboost-iostreams-dev libboost-filesystem-dev libboost-system-dev | boost-devel | boost | boost
+gnuplot          = gnuplot-nox | gnuplot | gnuplot | gnuplot
+MuJoCo           = libmujoco-dev | | | mujoco
+endef
+export PACKAGES
+
+define INSTALL
+sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo
+if command -v apt-get; then column=2; update="$$sudo apt-get update"; install="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
+elif command -v dnf; then column=3; update=:; install="$$sudo dnf install -y"
+elif command -v pacman; then column=4; update=:; install="$$sudo pacman -S --noconfirm --needed"
+elif command -v brew; then column=5; update=:; install="brew install"
+else echo "No package manager found (apt-get, dnf, pacman, brew). Please install:$$missing" >&2; exit 1; fi > /dev/null
+packages=
+for name in $$missing; do
+  packages="$$packages $$(printf '%s\n' "$$PACKAGES" | awk -F ' *[=|] *' -v n="$$name" -v c=$$column '$$1 == n { print $$c }')"
+done
+echo "Missing:$$missing. Installing with \"$$install\":$$packages"
+$$update && $$install $$packages
+endef
+export INSTALL
+
+# Missing things are found, installed and probed again; build/deps.ok remembers that all is there.
+deps: build/deps.ok
+build/deps.ok: Makefile
+	@eval "$$PROBE"; eval "$$MISSING"; \
+	if [ -n "$$missing" ]; then \
+	  eval "$$INSTALL" || exit 1; \
+	  rm -f build/config.mk; eval "$$MISSING"; \
+	  case "$$missing" in *gnuplot-iostream*) \
+	    echo "gnuplot-iostream.h is one header: copy it from github.com/dstahlke/gnuplot-iostream to /usr/local/include" >&2;; esac; \
+	  if [ -n "$$missing" ]; then echo "Still missing:$$missing (build/probe/*.log say why)" >&2; exit 1; fi; \
+	fi; touch $@
+deps-mujoco:
+	@missing=MuJoCo; eval "$$INSTALL" && rm -f build/config.mk
+
+# ---- Compiling: build/obj for the programs, build/check and build/double for the tests, build/san for SAN=1 ----
+
+GCC_AND_CLANG = -std=c++20 -Wall -Wextra $(GCC12) $(INCLUDES) -MMD -MP -march=$(ARCH) -fno-math-errno -fno-trapping-math
+EIGEN_USE = -DEIGEN_DONT_PARALLELIZE -DEIGEN_STACK_ALLOCATION_LIMIT=1048576  # threads are ours; packing off the heap
+OPTIONAL_CXX = $(if $(filter yes,$(OPENMP)),-fopenmp) $(if $(filter yes,$(MUJOCO)),-DHAVE_MUJOCO)
+LIBS = $(if $(filter yes,$(OPENMP)),-fopenmp) $(if $(filter yes,$(MUJOCO)),-lmujoco) $(GNUPLOT_LD) $(LDFLAGS)
+COMPILE = $(CXX) $(GCC_AND_CLANG) $(EIGEN_USE) $(OPTIONAL_CXX) $(CXXFLAGS)
+
+FLAGS_obj    = -O3 -DNDEBUG
+FLAGS_check  = -O2
+FLAGS_double = -O2 -DREAL=double
+FLAGS_san    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+
+objects = $(patsubst %.cpp,build/$(1)/%.o,$(filter-out autodiff/matmul.cpp,$(2))) build/obj/autodiff/matmul.o
+
+define variant
+build/$(1)/%.o: %.cpp build/config.mk
+	@mkdir -p $$(@D)
+	$$(COMPILE) $$(FLAGS_$(1)) -c $$< -o $$@
+build/$(1)/library.a: $(filter-out build/obj/autodiff/matmul.o,$(call objects,$(1),$(LIBRARY))) build/obj/autodiff/matmul.o
+	@rm -f $$@
+	ar rcs $$@ $$^
+build/$(1)/tests: $(patsubst %.cpp,build/$(1)/%.o,$(TESTS)) build/$(1)/library.a
+	$$(CXX) $$(FLAGS_$(1)) $$^ -o $$@ $$(CATCH_LD) $$(LIBS)
+endef
+$(foreach v,obj check double san,$(eval $(call variant,$(v))))
+
+define program_rule
+build/$(call program,$(1)): build/obj/$(1:.cpp=.o) build/obj/library.a
+	$$(CXX) $$^ -o $$@ $$(LIBS)
+build/san/$(call program,$(1)): build/san/$(1:.cpp=.o) build/san/library.a
+	$$(CXX) $$(FLAGS_san) $$^ -o $$@ $$(LIBS)
+$(call program,$(1)): banner build/$(call program,$(1))
+.PHONY: $(call program,$(1))
+endef
+$(foreach main,$(MAINS),$(eval $(call program_rule,$(main))))
+ifneq ($(ROLLOUT),)
+$(eval $(subst $(call program,$(ROLLOUT)),rollout,$(call program_rule,$(ROLLOUT))))
+endif
+
+build/bench: $(patsubst %.cpp,build/obj/%.o,$(BENCHES)) build/obj/library.a
+	$(CXX) $^ -o $@ $(LIBS) $(if $(filter yes,$(LIBTORCH)),$(TORCH_LD))
+build/obj/tests/bench/libtorch.o: OPTIONAL_CXX += $(if $(filter yes,$(LIBTORCH)),-DHAVE_LIBTORCH $(TORCH_CXX))
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+
+# ---- What one asks for ----
+
+all: banner $(PROGRAMS:%=build/%)
+
+# The goals below start make again, so that what `deps` has installed is seen.
+run test: deps
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES)) run-$@ $(if $(SAN),SAN=$(SAN))
+
+run-run: all
+	@mkdir -p build/run
+	@for p in $(COURSE); do \
+	  echo "== $$p"; build/$$p --out "$(OUT)" > build/run/$$p.txt || exit $$?; cat build/run/$$p.txt; \
+	done; echo; for p in $(COURSE); do tail -n 1 build/run/$$p.txt; done
+
+ifeq ($(SAN),)
+run-test: all build/check/tests build/double/tests
+	build/check/tests
+	build/double/tests '~[program]'
+else
+SAN_PROGRAMS := $(filter 02_dyna_q 06_mbpo rollout,$(PROGRAMS))
+run-test: banner build/san/tests $(SAN_PROGRAMS:%=build/san/%)
+	build/san/tests '~[train]~[program]'
+	@for p in $(filter-out rollout,$(SAN_PROGRAMS)); do \
+	  echo "build/san/$$p --smoke"; build/san/$$p --smoke --quiet --out build/san/out || exit $$?; done
+endif
+
+plots: all
+	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$(OUT)" || exit $$?; done
+
+bench: build/bench
+	@build/bench
+
+fuzz: $(FUZZERS)
+	@for f in $^; do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) $$f.corpus || exit $$?; done
+build/fuzz_%: tests/fuzz/%.cpp $(LIBRARY) build/config.mk
+	clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined $(INCLUDES) $(EIGEN_USE) $< $(LIBRARY) -o $@ $(GNUPLOT_LD)
+
+clean:
+	rm -rf build
+
+.PHONY: all run test run-run run-test plots bench claims claims-long fuzz deps deps-mujoco banner clean help

@@ -1,0 +1,330 @@
+// The only file that sees CLI11: it splits the command line and writes --help; values are checked here, wherever
+// they come from.
+#include "chapters/00_toolbox/args.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <unistd.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "chapters/00_toolbox/errors.h"  // BadInput, HelpWanted
+
+namespace fs = std::filesystem;
+
+namespace {
+
+enum class Kind { flag, integer, number, text };
+
+struct Spec {
+  std::string name, fallback, help;
+  Kind kind;
+  bool list;  // several values, joined by commas
+  Check check;
+  bool (*fits)(const std::string&);  // the text is a value of the option's C++ type
+  std::string value;
+};
+
+template <class T>
+bool fits(const std::string& text) {
+  T x;
+  if constexpr (std::floating_point<T>) return read_number(text, x) && !std::isnan(x);
+  else return read_number(text, x);
+}
+template <>
+bool fits<bool>(const std::string& text) {
+  return text == "true" || text == "false";
+}
+template <>
+bool fits<std::string>(const std::string&) {
+  return true;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> items;
+  size_t begin = 0;
+  for (size_t comma; !text.empty() && begin != std::string::npos; begin = comma == std::string::npos ? comma : comma + 1) {
+    comma = text.find(',', begin);
+    items.push_back(text.substr(begin, comma - begin));
+  }
+  return items;
+}
+
+// "a whole number, at least 1"
+std::string wanted(const Spec& spec) {
+  const char* kinds[] = {"true or false", "a whole number", "a number", ""};
+  std::string text = kinds[static_cast<int>(spec.kind)];
+  if (spec.list) text += "s, each";
+  const bool both = !text.empty() && !spec.check.allowed.empty();
+  return text + (both ? (spec.list ? " " : ", ") : "") + spec.check.allowed;
+}
+
+// Throws BadInput unless every item of `text` fits the option's type and passes its check.
+void check_value(const Spec& spec, const std::string& text) {
+  const std::vector<std::string> items = spec.list ? split(text) : std::vector<std::string>{text};
+  for (const std::string& item : items)
+    if (!spec.fits(item) || (spec.check.accepts && !spec.check.accepts(item)))
+      throw BadInput("--" + spec.name + " " + text + ": wanted " + wanted(spec));
+}
+
+Check number_check(const std::string& allowed, std::function<bool(double)> accepts) {
+  return {allowed, [accepts](const std::string& text) {
+            double x;
+            return read_number(text, x) && std::isfinite(x) && accepts(x);
+          }};
+}
+
+template <class T>
+T convert(const std::string& text) {
+  T x{};
+  if constexpr (std::same_as<T, bool>) x = text == "true";
+  else read_number(text, x);
+  return x;
+}
+
+template <class T>
+std::vector<T> convert_list(const std::string& text) {
+  std::vector<T> list;
+  for (const std::string& item : split(text)) list.push_back(convert<T>(item));
+  return list;
+}
+
+}  // namespace
+
+Check range(double low, double high) {
+  return number_check(to_text(low) + " to " + to_text(high), [=](double x) { return low <= x && x <= high; });
+}
+Check at_least(double low) {
+  return number_check("at least " + to_text(low), [=](double x) { return x >= low; });
+}
+Check above(double low) {
+  return number_check("above " + to_text(low), [=](double x) { return x > low; });
+}
+Check one_of(std::vector<std::string> choices) {
+  const std::string allowed = "one of " + join(choices, ", ");
+  return {allowed, [choices = std::move(choices)](const std::string& text) {
+            return std::find(choices.begin(), choices.end(), text) != choices.end();
+          }};
+}
+
+struct Registry {
+  Description about;
+  std::vector<Spec> specs;
+  size_t common = 0;     // the first `common` options are those of Args
+  bool parsed = false;   // false while options register, true while they are read
+
+  Spec& find(const std::string& name) {
+    for (Spec& spec : specs)
+      if (spec.name == name) return spec;
+    throw std::logic_error("no option --" + name + " (a preset names it?)");
+  }
+
+  // Registers an option, or looks its value up. Returns the value as text.
+  template <class T>
+  std::string read(const std::string& name, const std::string& fallback, const std::string& help, const Check& check,
+                   bool list) {
+    if (parsed) return find(name).value;
+    for (const Spec& spec : specs)
+      if (spec.name == name) throw std::logic_error("option --" + name + " is declared twice");
+    const Kind kind = std::same_as<T, bool>         ? Kind::flag
+                      : std::integral<T>            ? Kind::integer
+                      : std::floating_point<T>      ? Kind::number
+                                                    : Kind::text;
+    specs.push_back({name, fallback, help, kind, list, check, fits<T>, fallback});
+    return fallback;
+  }
+};
+
+std::shared_ptr<Registry> make_registry(Description about) {
+  const std::shared_ptr<Registry> registry = std::make_shared<Registry>();
+  registry->about = std::move(about);
+  return registry;
+}
+
+// --- the options of a struct -----------------------------------------------------------------------------------
+
+Args::Args(std::shared_ptr<Registry> shared)
+    : registry(std::move(shared)),
+      env(registry->about.environments.empty() ? ""
+                                               : opt("env", registry->about.environments.front(), "the task",
+                                                     one_of(registry->about.environments))),
+      program(registry->about.program) {
+  if (!registry->parsed) registry->common = registry->specs.size();
+  if (registry->parsed)
+    for (const Spec& spec : registry->specs) named.emplace_back(spec.name, spec.value);
+}
+
+bool Args::opt(const std::string& name, bool fallback, const std::string& help) {
+  return convert<bool>(registry->read<bool>(name, to_text(fallback), help, {}, false));
+}
+int Args::opt(const std::string& name, int fallback, const std::string& help, const Check& check) {
+  return convert<int>(registry->read<int>(name, to_text(fallback), help, check, false));
+}
+long Args::opt(const std::string& name, long fallback, const std::string& help, const Check& check) {
+  return convert<long>(registry->read<long>(name, to_text(fallback), help, check, false));
+}
+Real Args::opt(const std::string& name, float fallback, const std::string& help, const Check& check) {
+  return convert<Real>(registry->read<Real>(name, to_text(fallback), help, check, false));
+}
+double Args::opt(const std::string& name, double fallback, const std::string& help, const Check& check) {
+  return convert<double>(registry->read<double>(name, to_text(fallback), help, check, false));
+}
+std::string Args::opt(const std::string& name, const char* fallback, const std::string& help, const Check& check) {
+  return opt(name, std::string(fallback), help, check);
+}
+std::string Args::opt(const std::string& name, const std::string& fallback, const std::string& help,
+                      const Check& check) {
+  return registry->read<std::string>(name, fallback, help, check, false);
+}
+std::vector<int> Args::opt(const std::string& name, const std::vector<int>& fallback, const std::string& help,
+                           const Check& check) {
+  return convert_list<int>(registry->read<int>(name, join(fallback, ","), help, check, true));
+}
+std::vector<double> Args::opt(const std::string& name, const std::vector<double>& fallback, const std::string& help,
+                              const Check& check) {
+  return convert_list<double>(registry->read<double>(name, join(fallback, ","), help, check, true));
+}
+
+std::string Args::path(const std::string& ending) const { return (fs::path(out) / (program + ending)).string(); }
+
+// --- the command line ------------------------------------------------------------------------------------------
+
+namespace {
+
+// What the user wrote, on the command line or in --config: option -> text.
+using Given = std::map<std::string, std::string>;
+
+const char* own_group = "Options";
+const char* common_group = "Options of every program";
+
+void add_to(CLI::App& app, const Spec& spec, const char* group) {
+  const char* kinds[] = {"", "INT", "NUMBER", "TEXT"};
+  const std::string flag = "--" + spec.name;
+  CLI::Option* option = spec.kind == Kind::flag ? app.add_flag(flag) : app.add_option(flag);
+  option->description(spec.help + (spec.check.allowed.empty() ? "" : " (" + spec.check.allowed + ")"));
+  option->group(group);
+  if (spec.kind == Kind::flag) return;
+  option->type_name(kinds[static_cast<int>(spec.kind)])->default_str(spec.fallback);
+  if (spec.list) option->expected(1, -1)->delimiter(',');
+}
+
+// Lets CLI11 split the command line and the file of --config. Throws BadInput and HelpWanted.
+Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
+  CLI::App app(registry.about.about, registry.about.program);
+  app.get_formatter()->column_width(32);
+  app.set_help_flag();  // groups are printed in the order of their first option: --help comes last
+  for (size_t i = registry.common; i < registry.specs.size(); ++i) add_to(app, registry.specs[i], own_group);
+  for (size_t i = 0; i < registry.common; ++i) add_to(app, registry.specs[i], common_group);
+  app.set_config("--config", "", "read options from this file, lines of the form name=value");
+  app.get_config_ptr()->check(CLI::ExistingFile)->type_name("TEXT")->group(common_group);
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.set_help_flag("--help", "this text")->group(common_group);
+
+  Given given;
+  try {
+    app.parse(argc, argv);
+    for (const Spec& spec : registry.specs)
+      if (const CLI::Option* option = app.get_option("--" + spec.name); option->count() > 0)
+        given[spec.name] = spec.kind == Kind::flag ? to_text(option->as<bool>()) : join(option->results(), ",");
+  } catch (const CLI::CallForHelp&) {
+    throw HelpWanted{app.help()};
+  } catch (const CLI::ParseError& e) {
+    throw BadInput(e.what() + std::string("; --help lists the options"));
+  }
+  return given;
+}
+
+// The published settings of the chosen environment; none under --preset lecture.
+Preset chosen_preset(Registry& registry) {
+  if (registry.find("preset").value == "lecture") return {};
+  const Presets& paper = registry.about.paper;
+  const std::string env = registry.about.environments.empty() ? "" : registry.find("env").value;
+  const auto settings = paper.find(env);
+  if (settings != paper.end()) return settings->second;
+  std::vector<std::string> known;
+  for (const auto& [name, preset] : paper) known.push_back(name);
+  throw BadInput("--preset paper: no published settings for " + (env.empty() ? "this program" : "--env " + env) +
+                 (known.empty() ? "" : "; there are some for " + join(known, ", ")));
+}
+
+}  // namespace
+
+void read_command_line(Registry& registry, int argc, const char* const* argv) {
+  // A preset that names an unknown option or a forbidden value is a mistake in the program: found at every start.
+  for (const auto& [env, preset] : registry.about.paper)
+    for (const auto& [name, value] : preset) check_value(registry.find(name), value);
+  for (const auto& [name, value] : registry.about.smoke) check_value(registry.find(name), value);
+
+  const Given given = ask_cli11(registry, argc, argv);
+  for (const auto& [name, value] : given) check_value(registry.find(name), value);
+
+  const auto settle = [&](const Preset& values) {  // what the user wrote stays
+    for (const auto& [name, value] : values)
+      if (!given.contains(name)) registry.find(name).value = value;
+  };
+  for (const auto& [name, value] : given) registry.find(name).value = value;
+  const Preset smoke = registry.find("smoke").value == "true" ? registry.about.smoke : Preset{};
+  settle(smoke);  // once before the preset, because it may choose the environment
+  settle(chosen_preset(registry));
+  settle(smoke);
+  registry.parsed = true;
+}
+
+// --- the last checks -------------------------------------------------------------------------------------------
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& name, const std::string& value, const std::string& reason) {
+  throw BadInput("--" + name + " " + value + ": " + reason);
+}
+
+// The nearest directory of `path` that exists.
+fs::path existing_parent(fs::path path) {
+  std::error_code ignored;
+  path = fs::absolute(path).lexically_normal();
+  while (!fs::exists(path, ignored) && path != path.parent_path()) path = path.parent_path();
+  return path;
+}
+
+void check_directory(const std::string& name, const std::string& value, const fs::path& directory) {
+  std::error_code ignored;
+  const fs::path parent = existing_parent(directory);
+  if (!fs::is_directory(parent, ignored)) refuse(name, value, parent.string() + " is not a directory");
+  if (access(parent.c_str(), W_OK | X_OK) != 0) refuse(name, value, "cannot write in " + parent.string());
+}
+
+void check_load(const std::string& load) {
+  std::error_code ignored;
+  if (!fs::exists(load, ignored)) refuse("load", load, "there is no such file");
+  if (!fs::is_regular_file(load, ignored)) refuse("load", load, "is not a file");
+  if (access(load.c_str(), R_OK) != 0) refuse("load", load, "cannot be read");
+}
+
+void check_save(const std::string& save, const std::string& out) {
+  std::error_code ignored;
+  if (fs::is_directory(save, ignored)) refuse("save", save, "is a directory, a file name is wanted");
+  const fs::path directory = fs::absolute(save).lexically_normal().parent_path();
+  const fs::path made = fs::absolute(out).lexically_normal() / "";  // --out is created, no other directory is
+  if (!fs::is_directory(directory, ignored) && directory != made.parent_path())
+    refuse("save", save, "there is no directory " + directory.string());
+  check_directory("save", save, directory);
+}
+
+}  // namespace
+
+void prepare(Args& opt) {
+  if (opt.out.empty()) refuse("out", "''", "a directory is wanted");
+  if (!opt.load.empty()) check_load(opt.load);
+  check_directory("out", opt.out, opt.out);
+  if (!opt.save.empty()) check_save(opt.save, opt.out);
+#ifdef _OPENMP
+  if (opt.threads > 0) omp_set_num_threads(opt.threads);
+#endif
+  if (opt.redraw) return;  // it reads what is there
+  std::error_code error;
+  fs::create_directories(opt.out, error);
+  if (error) refuse("out", opt.out, "cannot be created: " + error.message());
+}
