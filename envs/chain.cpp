@@ -170,12 +170,31 @@ void Chain<N>::self_rows(const Pose& P, const Vec& v, Rows& rows) const {
 
 // ---- acceleration --------------------------------------------------------------------------------------------------
 
-// The acceleration minimises   1/2 (a - a0)^T M (a - a0) + sum over rows with J a < a_ref of (J a - a_ref)^2 / (2 R),
-// M a0 = force. With the violated rows known this is linear: (M + sum J^T J / R) a = force + sum J^T a_ref / R.
-// Guess them from a0, solve, mark again, until the marks stay.
+// x with A x = b for a symmetric positive definite A: Gaussian elimination, which then needs no pivots.
+template <int N>
+auto Chain<N>::divide(Square A, Vec b) -> Vec {
+  for (int j = 0; j < N; ++j) {
+    A(j, j) = 1 / A(j, j);
+    for (int i = j + 1; i < N; ++i) {
+      const double f = A(i, j) * A(j, j);
+      if (f == 0) continue;   // joints of different branches
+      for (int k = i; k < N; ++k) A(k, i) -= f * A(k, j);
+      b[i] -= f * b[j];
+    }
+  }
+  for (int j = N - 1; j >= 0; --j) {
+    for (int k = j + 1; k < N; ++k) b[j] -= A(k, j) * b[k];
+    b[j] *= A(j, j);
+  }
+  return b;
+}
+
+// The acceleration minimises   C(a) = 1/2 a^T M a - force^T a + sum over rows with J a < a_ref of (J a - a_ref)^2 / (2 R).
+// With the violated rows known this is linear: (M + sum J^T J / R) a = force + sum J^T a_ref / R.
+// Guess them from the acceleration without rows, solve, mark again, until the marks stay (Newton's method).
 template <int N>
 auto Chain<N>::solve(const Square& M, const Vec& force, Rows& rows) const -> Vec {
-  Vec a = M.llt().solve(force);
+  Vec a = divide(M, force);
   for (int iteration = 0; iteration < 100; ++iteration) {
     Square H = M;
     Vec g = force;
@@ -191,9 +210,22 @@ auto Chain<N>::solve(const Square& M, const Vec& force, Rows& rows) const -> Vec
       g += J_R * row.a_ref;
     }
     if (!changed) break;
-    a = H.llt().solve(g);
+    const Vec a_full = divide(H, g);
+    double t = 1;   // rarely the marks go round in a circle: then go only as far as C falls
+    while (iteration > 10 && t > 1e-3 && cost(M, force, rows, a + t * (a_full - a)) > cost(M, force, rows, a)) t /= 2;
+    a = t == 1 ? a_full : Vec(a + t * (a_full - a));
   }
   return a;
+}
+
+template <int N>
+double Chain<N>::cost(const Square& M, const Vec& force, const Rows& rows, const Vec& a) const {
+  double C = 0.5 * a.dot(M * a) - force.dot(a);
+  for (int k = 0; k < rows.size; ++k) {
+    const double gap = std::min(0.0, rows.row[k].J.dot(a) - rows.row[k].a_ref);
+    C += gap * gap / (2 * rows.row[k].R);
+  }
+  return C;
 }
 
 template <int N>
@@ -226,7 +258,7 @@ void Chain<N>::step(Vec& q, Vec& v, const Vec& control) const {
     const Vec a = constrained(q, v, motor, M);
     const Vec force = M * a;
     M.diagonal() += h * damping;
-    v += h * M.llt().solve(force);
+    v += h * divide(M, force);
     q += h * v;
     return;
   }
@@ -315,7 +347,8 @@ Chain<N>::Chain(const Model& table) : model(table) {
   }
 
   // What the softness of rows is scaled with: how easily each joint and each com gives way at q = 0.
-  const Square M_inv = mass_matrix(Vec::Zero()).inverse();
+  Square M_inv;
+  for (int i = 0; i < N; ++i) M_inv.col(i) = divide(mass_matrix(Vec::Zero()), Vec::Unit(i));
   const Pose P = pose(Vec::Zero(), Vec::Zero());
   limit_weight = M_inv.diagonal();
   for (int i = 0; i < N; ++i) {

@@ -6,7 +6,7 @@
 // c collects gravity and centrifugal forces; the rows of J are the violated limits and contacts, f >= 0 their forces.
 // Read in this order: Link, Model, Chain here, then chain.cpp from top to bottom.
 #pragma once
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <array>
 #include <limits>
 #include <string>
@@ -111,7 +111,9 @@ struct Chain {
   void floor_rows(const Pose& P, const Vec& v, Rows& rows) const;
   void self_rows(const Pose& P, const Vec& v, Rows& rows) const;
   Row soft_row(const Vec& J, double r, const Vec& v, const Impedance& imp, double weight) const;
+  static Vec divide(Square A, Vec b);
   Vec solve(const Square& M, const Vec& force, Rows& rows) const;
+  double cost(const Square& M, const Vec& force, const Rows& rows, const Vec& a) const;
   Vec constrained(const Vec& q, const Vec& v, const Vec& force, Square& M) const;
 
   std::array<int, N> parent;
