@@ -257,6 +257,10 @@ void read_command_line(Registry& registry, int argc, const char* const* argv) {
   for (const auto& [env, preset] : registry.about.paper)
     for (const auto& [name, value] : preset) check_value(registry.find(name), value);
   for (const auto& [name, value] : registry.about.smoke) check_value(registry.find(name), value);
+  for (const auto& [name, value] : registry.about.lecture) {
+    check_value(registry.find(name), value);
+    registry.find(name).fallback = registry.find(name).value = value;
+  }
 
   const Given given = ask_cli11(registry, argc, argv);
   for (const auto& [name, value] : given) check_value(registry.find(name), value);

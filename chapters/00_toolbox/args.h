@@ -5,6 +5,7 @@
 //     int  steps      = opt("steps", 5000, "real environment steps in all", at_least(1));
 //     Real real_ratio = opt("real-ratio", 0.05f, "share of D_env in a batch", range(0, 1));
 //     static std::vector<std::string> environments() { return {"cartpole", "pendulum"}; }  // the first is the default
+//     static Preset lecture() { return {{"seeds", 30}}; }        // other defaults for the options of every program
 //     static Presets paper() { return {{"cartpole", {{"steps", 30000}}}}; }                // --preset paper
 //     static Preset  smoke() { return {{"steps", 50}}; }                                   // --smoke
 //     void check() const;                       // relations between options: throws BadInput
@@ -53,6 +54,7 @@ using Presets = std::map<std::string, Preset>;  // environment -> published sett
 struct Description {
   std::string program, about;
   std::vector<std::string> environments;
+  Preset lecture;
   Presets paper;
   Preset smoke;
 };
@@ -113,9 +115,11 @@ void prepare(Args& opt);
 template <class Options>
 Options parse(int argc, const char* const* argv) {
   const std::string path = argc > 0 ? argv[0] : "program";
-  Description about{.program = path.substr(path.rfind('/') + 1), .about = {}, .environments = {}, .paper = {}, .smoke = {}};
+  Description about{.program = path.substr(path.rfind('/') + 1), .about = {}, .environments = {}, .lecture = {}, .paper = {},
+                    .smoke = {}};
   if constexpr (requires { Options::about; }) about.about = Options::about;
   if constexpr (requires { Options::environments(); }) about.environments = Options::environments();
+  if constexpr (requires { Options::lecture(); }) about.lecture = Options::lecture();
   if constexpr (requires { Options::paper(); }) about.paper = Options::paper();
   if constexpr (requires { Options::smoke(); }) about.smoke = Options::smoke();
 
