@@ -246,12 +246,27 @@ auto Chain<N>::acceleration(const Vec& q, const Vec& v, const Vec& force) const 
   return constrained(q, v, force, M);
 }
 
+template <int N>
+auto Chain<N>::motor_force(const Vec& control) const -> Vec {
+  return gear.cwiseProduct(control.cwiseMax(-model.control_range).cwiseMin(model.control_range));
+}
+
+// M a - force
+template <int N>
+auto Chain<N>::constraint_force(const Vec& q, const Vec& v, const Vec& control) const -> Vec {
+  Square M;
+  const Vec motor = motor_force(control), a = constrained(q, v, motor, M);
+  Vec force = motor - damping.cwiseProduct(v) - stiffness.cwiseProduct(q);
+  forces(pose(q, v), v, M, force);
+  return M * a - force;
+}
+
 // ---- a time step ---------------------------------------------------------------------------------------------------
 
 template <int N>
 void Chain<N>::step(Vec& q, Vec& v, const Vec& control) const {
   const double h = model.h;
-  const Vec motor = gear.cwiseProduct(control.cwiseMax(-model.control_range).cwiseMin(model.control_range));
+  const Vec motor = motor_force(control);
   if (model.integrator == Model::euler) {
     // Semi-implicit: damping acts at the new speed, (M + h D) a' = M a; then the new speed moves the position.
     Square M;

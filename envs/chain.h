@@ -92,6 +92,8 @@ struct Chain {
   // One time step of length model.h from (q, v), in place; control: one entry a joint (those without motor are ignored).
   void step(Vec& q, Vec& v, const Vec& control) const;
   Vec acceleration(const Vec& q, const Vec& v, const Vec& force) const;   // force: of the motors, one a joint
+  Vec motor_force(const Vec& control) const;                              // gear * clamped control
+  Vec constraint_force(const Vec& q, const Vec& v, const Vec& control) const;   // J^T f of limits and contacts
 
   Pose pose(const Vec& q, const Vec& v) const;
   Vec2 point(const Vec& q, int link, const Vec2& p) const { return pose(q, Vec::Zero()).point(link, p); }

@@ -1,6 +1,6 @@
 // Three links swim in a viscous plane: Swimmer of OpenAI Gym (v2 to v4).
 #pragma once
-#include "envs/chain.h"
+#include "envs/chain_env.h"
 
 inline Model swimmer_model() {
   const double bend = std::acos(-1.0) * 100 / 180;
@@ -16,3 +16,14 @@ inline Model swimmer_model() {
                      .gear = 150, .geoms = link}},
           .gravity = {0, 0}, .fluid_density = 4000, .fluid_viscosity = 0.1};
 }
+
+struct Swimmer : ChainEnv<Swimmer, 5> {
+  Swimmer() : ChainEnv(swimmer_model()) {
+    about = "swim along x with three links", state_dim = 8, has_reward = false;
+    reward_rule = "(x' - x)/dt - 0.0001 sum u^2";
+    view = {-3, 3, -2.5, 2.5}, follow = true;
+  }
+  void start_at(Sim& sim, Rng& rng) const { add_uniform(sim, 0, 10, 0.1, rng); }
+  Sim observation(const Sim& sim) const override { return sim.middleRows(2, 8); }
+  Sim rewards(const Sim& sim, const Sim& a, const Sim& next) const override { return progress(sim, a, next, 1e-4); }
+};

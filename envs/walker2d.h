@@ -1,6 +1,6 @@
 // Two legs walk forward: Walker2d of OpenAI Gym (v2 to v4).
 #pragma once
-#include "envs/chain.h"
+#include "envs/chain_env.h"
 
 // Coordinate z is the height of the torso's middle. The feet differ in friction, as in the original.
 inline Model walker2d_model() {
@@ -27,3 +27,22 @@ inline Model walker2d_model() {
                     leg("left foot",  7, {0, -0.5},  -45, 45, left_foot)},
           .floor = true, .floor_friction = 0.7};
 }
+
+struct Walker2d : ChainEnv<Walker2d, 9> {
+  Walker2d() : ChainEnv(walker2d_model()) {
+    about = "walk forward on two legs, in the plane", state_dim = 17, has_reward = false;
+    reward_rule = "(x' - x)/dt + 1 - 0.001 sum u^2";
+    follow = true;
+  }
+  void start_at(Sim& sim, Rng& rng) const {
+    sim(1, 0) = 1.25;
+    add_uniform(sim, 0, 18, 0.005, rng);
+  }
+  Sim observation(const Sim& sim) const override {
+    return concat<double>(q(sim, 1, 8), v(sim).max(-10).min(10));
+  }
+  template <class T> T ended_at(const T& s) const {
+    return 1 - (s.row(0) > 0.8 && s.row(0) < 2 && s.row(1).abs() < 1).template cast<typename T::Scalar>();
+  }
+  Sim rewards(const Sim& sim, const Sim& a, const Sim& next) const override { return progress(sim, a, next, 1e-3) + 1; }
+};
