@@ -1,76 +1,84 @@
-// Pictures: a Figure says what to draw, draw() and animate() let gnuplot draw it.
+// Pictures: a description in plain structs, drawn by gnuplot.
 //
-//   Panel panel{.xlabel = "real environment steps", .ylabel = "return"};
-//   panel.curve("MBPO", x, mean, low, high);
-//   draw({.panels = {panel}}, "plots/06_mbpo.png");
-//
-// All texts are shown literally, whatever characters they contain; UTF-8 is welcome.
+//   Panel panel{.title = "Dyna-Q", .x_label = "episode", .y_label = "steps per episode"};
+//   add_curves(panel, curves(read_csv(opt.path(".csv")), {"n"}, "episode", "steps"));   // mean and 95 % band
+//   draw({.panels = {panel}}, opt.path(".png"));
 #pragma once
-#include <optional>
+
+#include <array>
+#include <cmath>
+#include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
-// Colours that stay apart for colour-blind readers and in print (Okabe and Ito 2008).
+// 0xRRGGBB. The palette of Okabe and Ito: the colours stay apart for colour-blind readers and in grey print.
+using Colour = unsigned;
 namespace colour {
-inline const std::string blue = "#0072B2", orange = "#E69F00", green = "#009E73", red = "#D55E00", purple = "#CC79A7",
-                         sky = "#56B4E9", black = "#000000", grey = "#999999", light = "#E6E6E6", white = "#FFFFFF";
+constexpr Colour blue = 0x0072B2, vermillion = 0xD55E00, green = 0x009E73, purple = 0xCC79A7, orange = 0xE69F00,
+                 sky = 0x56B4E9, black = 0x222222, grey = 0x999999, light_grey = 0xDDDDDD, white = 0xFFFFFF;
 }
+constexpr Colour by_order = 0xFF000000;  // the palette's next colour, as curves, lines and points are added
+constexpr double open_end = std::numeric_limits<double>::quiet_NaN();  // of an axis: as the data has it
 
-struct Style {
-  std::string colour = "";  // empty: the next colour of the palette, the same for a label that the panel already has
-  double width = 2.5;  // of lines in pixels, of points in units of 5 pixels
+enum class Kind { curve, line, points, bars, arrows, shape, text, image };
+enum class Key { below, off, right, top_left, top_right, bottom_left, bottom_right };
+
+// One thing in a panel. Made by the functions below; its members may be changed afterwards.
+struct Layer {
+  Kind kind;
+  std::vector<double> x, y;        // a NaN interrupts a line and begins another polygon of a shape
+  std::vector<double> low, high;   // curve: band; arrows: dx, dy; image: values, row by row from the lowest
+  std::string label;               // in the key; text: the words
+  Colour colour = by_order;
+  double width = 2;                // of a line in pixels; points: their size; bars: in units of x; text: font size
   bool dashed = false;
-  double opacity = 1;  // of areas
+  double opacity = 1;              // shape
 };
+
+// A mean with its band, translucent; a line; points; bars from 0 upwards.
+Layer curve(const std::string& label, std::vector<double> x, std::vector<double> mean, std::vector<double> low,
+            std::vector<double> high);
+Layer line(const std::string& label, std::vector<double> x, std::vector<double> y);
+Layer dashed(const std::string& label, std::vector<double> x, std::vector<double> y);
+Layer points(const std::string& label, std::vector<double> x, std::vector<double> y);
+Layer bars(const std::string& label, std::vector<double> x, std::vector<double> y, double width = 0.8);
+// Arrows from (x, y) to (x + dx, y + dy), a vector field for instance.
+Layer arrows(std::vector<double> x, std::vector<double> y, std::vector<double> dx, std::vector<double> dy,
+             Colour colour = colour::black);
+// Filled shapes in the panel's units. A capsule is a thick line with round ends; a disc is its special case.
+Layer polygon(std::vector<double> x, std::vector<double> y, Colour colour);
+Layer rectangle(double x0, double y0, double x1, double y1, Colour colour);
+Layer capsule(double x0, double y0, double x1, double y1, double thickness, Colour colour);
+Layer disc(double x, double y, double radius, Colour colour);
+// Words centred at (x, y).
+Layer text(double x, double y, const std::string& words, Colour colour = colour::black, double size = 11);
+// values[row * columns + column], the first row lowest, cell centres at x0 + column, y0 + row.
+Layer image(std::vector<double> values, int columns, double x0 = 0, double y0 = 0);
 
 struct Panel {
-  std::string title = "", xlabel = "", ylabel = "";            // labels carry the units
-  std::optional<std::pair<double, double>> xrange = {}, yrange = {};  // empty: from the data
-  bool logx = false, logy = false;
-  std::string key = "top right";  // where the legend stands, in gnuplot's words; "none" for none
-  bool bare = false;              // no axes, and the same scale in x and y: mazes, bodies
-  struct Place {                  // in the figure, as fractions, from the bottom left
-    double left, bottom, width, height;
-  };
-  std::optional<Place> place = {};  // empty: the next cell of the figure's grid
-
-  // Layers, drawn in the order of the calls; x and y of a layer have the same length. NaN leaves a gap.
-  void line(const std::string& label, std::vector<double> x, std::vector<double> y, Style style = {});
-  // The mean with a translucent band from low to high; no band where low or high is NaN.
-  void curve(const std::string& label, const std::vector<double>& x, const std::vector<double>& mean,
-             const std::vector<double>& low, const std::vector<double>& high, const Style& style = {});
-  void points(const std::string& label, std::vector<double> x, std::vector<double> y, Style style = {});
-  void fill(std::vector<double> x, std::vector<double> y, Style style = {});  // a closed polygon
-  void rectangle(double x0, double y0, double x1, double y1, Style style = {});
-  // All points within `radius` of the segment: a body part.
-  void capsule(double x0, double y0, double x1, double y1, double radius, Style style = {});
-  void arrow(double x0, double y0, double x1, double y1, Style style = {});
-  void text(double x, double y, const std::string& text, Style style = {});  // centred
-
-  enum class Kind { line, band, points, fill, arrow, text };
-  struct Layer {
-    Kind kind;
-    std::string label;
-    Style style;
-    std::vector<std::vector<double>> columns;  // as gnuplot wants them: x, y or x, low, high or x, y, dx, dy
-  };
-  std::vector<Layer> layers = {};
-
- private:
-  void add(Kind kind, const std::string& label, Style style, std::vector<std::vector<double>> columns);
+  std::string title = {}, x_label = {}, y_label = {};  // labels with units
+  std::array<double, 2> x = {open_end, open_end}, y = {open_end, open_end};  // ranges
+  bool log_x = false, log_y = false;
+  bool equal = false;                   // one unit is as long in x as in y
+  bool axes = true;                     // false: neither axes nor grid, for mazes and animations
+  Key key = Key::below;                 // shown if a layer has a label
+  std::vector<Layer> layers = {};       // drawn in this order
 };
-
 struct Figure {
+  std::string title = {};               // above several panels
+  int width = 800, height = 480;        // pixels
+  int columns = 0;                      // panels side by side; 0: all of them
   std::vector<Panel> panels = {};
-  int columns = 0;  // of the grid of panels; 0: all in one row
-  int width = 800, height = 500;  // pixels
-  std::string title = "";
 };
 
-// Draws the figure into a PNG file. Returns true if it is there; false, after a line on stderr, if gnuplot is missing
-// (said once) or failed. A file that was there stays as it was unless the new one is complete.
-bool draw(const Figure& figure, const std::string& path);
+// Appends curves, structs with label, x, mean, low, high, as chapters/00_toolbox/curves.h makes them.
+template <class Curves>
+void add_curves(Panel& panel, const Curves& curves) {
+  for (const auto& c : curves) panel.layers.push_back(curve(c.label, c.x, c.mean, c.low, c.high));
+}
 
-// Draws the frames into an animated GIF, `delay` in hundredths of a second each. All frames have the first one's size.
-bool animate(const std::vector<Figure>& frames, const std::string& path, int delay = 10);
+// Draw into a PNG file; draw the frames one after another into a GIF file. Every text appears as it is written, UTF-8
+// included, and no text or path reaches a shell. Without gnuplot one line on stderr says so, once, and the result is
+// false. A picture that cannot be written: std::system_error, one line; a file of that name is then as it was.
+bool draw(const Figure& figure, const std::string& path);
+bool animate(const std::vector<Figure>& frames, const std::string& path, double seconds_per_frame = 0.05);
