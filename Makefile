@@ -161,7 +161,7 @@ build/deps.ok: Makefile
 deps-mujoco:
 	@missing=MuJoCo; eval "$$INSTALL" && rm -f build/config.mk
 
-# ---- Compiling: build/obj for the programs, build/check and build/double for the tests, build/san for SAN=1 ----
+# ---- Compiling: build/obj for the programs, build/float and build/double for the tests, build/san for SAN=1 ----
 
 GCC_AND_CLANG = -std=c++20 -Wall -Wextra $(GCC12) $(INCLUDES) -MMD -MP -march=$(ARCH) -fno-math-errno -fno-trapping-math
 EIGEN_USE = -DEIGEN_DONT_PARALLELIZE -DEIGEN_STACK_ALLOCATION_LIMIT=1048576  # threads are ours; packing off the heap
@@ -170,7 +170,7 @@ LIBS = $(if $(filter yes,$(OPENMP)),-fopenmp) $(if $(filter yes,$(MUJOCO)),-lmuj
 COMPILE = $(CXX) $(GCC_AND_CLANG) $(EIGEN_USE) $(OPTIONAL_CXX) $(CXXFLAGS)
 
 FLAGS_obj    = -O3 -DNDEBUG
-FLAGS_check  = -O2
+FLAGS_float  = -O2
 FLAGS_double = -O2 -DREAL=double
 FLAGS_san    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -183,10 +183,13 @@ build/$(1)/%.o: %.cpp build/config.mk
 build/$(1)/library.a: $(filter-out build/obj/autodiff/matmul.o,$(call objects,$(1),$(LIBRARY))) build/obj/autodiff/matmul.o
 	@rm -f $$@
 	ar rcs $$@ $$^
-build/$(1)/tests: $(patsubst %.cpp,build/$(1)/%.o,$(TESTS)) build/$(1)/library.a
+build/tests$(2): $(patsubst %.cpp,build/$(1)/%.o,$(TESTS)) build/$(1)/library.a
 	$$(CXX) $$(FLAGS_$(1)) $$^ -o $$@ $$(CATCH_LD) $$(LIBS)
 endef
-$(foreach v,obj check double san,$(eval $(call variant,$(v))))
+$(eval $(call variant,obj,_fast))
+$(eval $(call variant,float))
+$(eval $(call variant,double,_double))
+$(eval $(call variant,san,_san))
 
 define program_rule
 build/$(call program,$(1)): build/obj/$(1:.cpp=.o) build/obj/library.a
@@ -222,13 +225,13 @@ run-run: all
 	done; echo; for p in $(COURSE); do tail -n 1 build/run/$$p.txt; done
 
 ifeq ($(SAN),)
-run-test: all build/check/tests build/double/tests
-	build/check/tests
-	build/double/tests '~[program]'
+run-test: all build/tests build/tests_double
+	build/tests
+	build/tests_double '~[program]'
 else
 SAN_PROGRAMS := $(filter 02_dyna_q 06_mbpo rollout,$(PROGRAMS))
-run-test: banner build/san/tests $(SAN_PROGRAMS:%=build/san/%)
-	build/san/tests '~[train]~[program]'
+run-test: banner build/tests_san $(SAN_PROGRAMS:%=build/san/%)
+	build/tests_san '~[train]~[program]'
 	@for p in $(filter-out rollout,$(SAN_PROGRAMS)); do \
 	  echo "build/san/$$p --smoke"; build/san/$$p --smoke --quiet --out build/san/out || exit $$?; done
 endif

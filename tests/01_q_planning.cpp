@@ -5,7 +5,7 @@
 
 namespace {
 
-constexpr Real gamma = Real(0.95);
+constexpr Real discount = Real(0.95);
 
 // A model of everything: every free state and action of the maze tried `times` times.
 CountModel full_model(Maze maze, int times, Rng& rng) {
@@ -32,7 +32,7 @@ int greedy_steps(const Mat& Q, Maze maze, Rng& rng) {
 
 TEST_CASE("value iteration on the Dyna maze gives V*(S) = 0.95^13 = 0.51334 and a 14-step path", "[01]") {
   const Maze maze = dyna_maze();
-  const Mat Q = value_iteration(maze, gamma);
+  const Mat Q = value_iteration(maze, discount);
   Rng rng(100);
   CHECK(max_a(Q, maze.state) == Approx(std::pow(0.95, 13)).margin(1e-5));
   CHECK(max_a(Q, maze.state) == Approx(0.51334).margin(1e-5));
@@ -41,12 +41,12 @@ TEST_CASE("value iteration on the Dyna maze gives V*(S) = 0.95^13 = 0.51334 and 
 
 TEST_CASE("value iteration satisfies Bellman's equation on the slippery maze", "[01]") {
   const Maze maze = dyna_maze(0.3);
-  const Mat Q = value_iteration(maze, gamma);
+  const Mat Q = value_iteration(maze, discount);
   for (int S = 0; S < maze.states(); ++S)
     for (int A = 0; A < Maze::actions && !maze.terminal(S) && !maze.wall(S); ++A) {
       double q = 0, p = 0;
       for (const Maze::Chance& c : maze.chances(S, A)) {
-        q += c.p * (c.outcome.R + gamma * Q.row(c.outcome.S_next).maxCoeff());
+        q += c.p * (c.outcome.R + discount * Q.row(c.outcome.S_next).maxCoeff());
         p += c.p;
       }
       REQUIRE(p == Approx(1));
@@ -59,19 +59,19 @@ TEST_CASE("Q-planning with alpha = 1 on a complete deterministic model is exact"
   const Maze maze = dyna_maze();
   const CountModel model = full_model(maze, 1, rng);
   Mat Q = Mat::Zero(maze.states(), Maze::actions), n = Q;
-  q_planning(Q, n, model, 50000, 1, 0, gamma, rng);
-  CHECK((Q - value_iteration(maze, gamma)).abs().maxCoeff() < 1e-5);
+  q_planning(Q, n, model, 50000, 1, 0, discount, rng);
+  CHECK((Q - value_iteration(maze, discount)).abs().maxCoeff() < 1e-5);
 }
 
 TEST_CASE("Q-planning comes to the optimum of its model, not of the maze", "[01]") {
   Rng rng(100);
   const Maze maze = dyna_maze(0.2);
   const CountModel model = full_model(maze, 20, rng);  // 20 trials a pair: the counts are off by some 10 %
-  const Mat Q_true = value_iteration(maze, gamma);
-  const Mat Q_model = value_iteration(model, maze.states(), Maze::actions, gamma, [](int) { return false; });
+  const Mat Q_true = value_iteration(maze, discount);
+  const Mat Q_model = value_iteration(model, maze.states(), Maze::actions, discount, [](int) { return false; });
   const Real model_error = (Q_model - Q_true).abs().maxCoeff();
   Mat Q = Mat::Zero(maze.states(), Maze::actions), n = Q;
-  q_planning(Q, n, model, 2000000, 1, Real(0.7), gamma, rng);
+  q_planning(Q, n, model, 2000000, 1, Real(0.7), discount, rng);
   CHECK(model_error > 0.01);
   CHECK((Q - Q_model).abs().maxCoeff() < 0.2 * model_error);
   CHECK((Q - Q_true).abs().maxCoeff() > 0.8 * model_error);
@@ -143,7 +143,7 @@ TEST_CASE("the maze: 47 free cells, shortest ways 14, 10 then 16, 16 then 10; wa
   int walls = 0;
   for (int S = 0; S < dyna.states(); ++S) walls += dyna.wall(S);
   CHECK(dyna.states() - walls == 47);
-  const auto shortest = [&](const Maze& maze) { return greedy_steps(value_iteration(maze, gamma), maze, rng); };
+  const auto shortest = [&](const Maze& maze) { return greedy_steps(value_iteration(maze, discount), maze, rng); };
   CHECK(shortest(dyna) == 14);
   Maze blocking = blocking_maze(5), shortcut = shortcut_maze(5);
   CHECK(shortest(blocking_maze()) == 10);

@@ -55,16 +55,18 @@ std::vector<std::string> split(const std::string& text) {
 
 // "a whole number, at least 1"
 std::string wanted(const Spec& spec) {
-  const char* kinds[] = {"true or false", "a whole number", "a number", ""};
-  std::string text = kinds[static_cast<int>(spec.kind)];
-  if (spec.list) text += "s, each";
-  const bool both = !text.empty() && !spec.check.allowed.empty();
-  return text + (both ? (spec.list ? " " : ", ") : "") + spec.check.allowed;
+  const char* one[] = {"true or false", "a whole number", "a number", "a text"};
+  const char* many[] = {"", "whole numbers", "numbers", "texts"};
+  const int kind = static_cast<int>(spec.kind);
+  if (spec.check.allowed.empty()) return spec.list ? many[kind] : one[kind];
+  if (spec.kind == Kind::text) return spec.check.allowed;
+  return spec.list ? many[kind] + (", each " + spec.check.allowed) : one[kind] + (", " + spec.check.allowed);
 }
 
 // Throws BadInput unless every item of `text` fits the option's type and passes its check.
 void check_value(const Spec& spec, const std::string& text) {
   const std::vector<std::string> items = spec.list ? split(text) : std::vector<std::string>{text};
+  if (items.empty()) throw BadInput("--" + spec.name + " '': wanted " + wanted(spec));
   for (const std::string& item : items)
     if (!spec.fits(item) || (spec.check.accepts && !spec.check.accepts(item)))
       throw BadInput("--" + spec.name + " " + text + ": wanted " + wanted(spec));
@@ -197,6 +199,7 @@ namespace {
 // What the user wrote, on the command line or in --config: option -> text.
 using Given = std::map<std::string, std::string>;
 
+const std::string list_them = "; --help lists the options";
 const char* own_group = "Options";
 const char* common_group = "Options of every program";
 
@@ -208,7 +211,7 @@ void add_to(CLI::App& app, const Spec& spec, const char* group) {
   option->group(group);
   if (spec.kind == Kind::flag) return;
   option->type_name(kinds[static_cast<int>(spec.kind)])->default_str(spec.fallback);
-  if (spec.list) option->expected(1, -1)->delimiter(',');
+  if (spec.list) option->expected(1, -1)->allow_extra_args()->delimiter(',');
 }
 
 // Lets CLI11 split the command line and the file of --config. Throws BadInput and HelpWanted.
@@ -221,18 +224,21 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
   app.set_config("--config", "", "read options from this file, lines of the form name=value");
   app.get_config_ptr()->check(CLI::ExistingFile)->type_name("TEXT")->group(common_group);
   app.allow_config_extras(CLI::config_extras_mode::error);
+  app.allow_extras();  // so that the message below can name the first unknown option and nothing else
   app.set_help_flag("--help", "this text")->group(common_group);
 
   Given given;
   try {
     app.parse(argc, argv);
+    if (const std::vector<std::string> rest = app.remaining(); !rest.empty())
+      throw BadInput(rest[0] + (rest[0][0] == '-' ? ": unknown option" : ": not expected here") + list_them);
     for (const Spec& spec : registry.specs)
       if (const CLI::Option* option = app.get_option("--" + spec.name); option->count() > 0)
         given[spec.name] = spec.kind == Kind::flag ? to_text(option->as<bool>()) : join(option->results(), ",");
   } catch (const CLI::CallForHelp&) {
     throw HelpWanted{app.help()};
   } catch (const CLI::ParseError& e) {
-    throw BadInput(e.what() + std::string("; --help lists the options"));
+    throw BadInput(e.what() + list_them);
   }
   return given;
 }
