@@ -15,6 +15,11 @@
 #include "envs/reacher.h"
 #include "envs/swimmer.h"
 #include "envs/walker2d.h"
+#ifdef HAVE_MUJOCO
+#include "envs/ant.h"
+#include "envs/humanoid.h"
+#include "envs/pusher.h"
+#endif
 
 Mat Env::reset(Rng& rng) {
   sim = start(rng);
@@ -67,6 +72,14 @@ static const Makers& makers() {
       {"half_cheetah_pets", make<HalfCheetahPets>},
       {"walker2d", make<Walker2d>},
       {"hopper", make<Hopper>},
+#ifdef HAVE_MUJOCO
+      {"ant", make<Ant>},
+      {"ant_truncated", make<AntTruncated>},
+      {"humanoid", make<Humanoid>},
+      {"humanoid_truncated", make<HumanoidTruncated>},
+      {"pusher", make<Pusher>},
+      {"pusher7", make<Pusher7>},
+#endif
   };
   return all;
 }

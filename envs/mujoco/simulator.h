@@ -12,7 +12,8 @@ struct Simulator {
   std::unique_ptr<mjData, void (*)(mjData*)> data;
 
   // Throws std::runtime_error with MuJoCo's words if the text is no valid model.
-  explicit Simulator(const char* xml) : model(load(xml), mj_deleteModel), data(mj_makeData(model.get()), mj_deleteData) {}
+  explicit Simulator(const std::string& xml)
+      : model(load(xml), mj_deleteModel), data(mj_makeData(model.get()), mj_deleteData) {}
 
   // qpos (nq) and qvel (nv) into the simulator, everything else to its start: the next step depends on nothing older.
   void set(const double* qpos, const double* qvel) {
@@ -28,11 +29,12 @@ struct Simulator {
 
  private:
   // MuJoCo 2 reads files only; its virtual file system (2 MB, hence on the heap) makes the text one.
-  static mjModel* load(const char* xml) {
+  static mjModel* load(const std::string& xml) {
+    mju_user_warning = [](const char*) {};   // else MuJoCo writes a log file into the working directory
     const std::unique_ptr<mjVFS> files(new mjVFS);
     mj_defaultVFS(files.get());
-    mj_makeEmptyFileVFS(files.get(), "model.xml", static_cast<int>(std::strlen(xml)));
-    std::memcpy(files->filedata[mj_findFileVFS(files.get(), "model.xml")], xml, std::strlen(xml));
+    mj_makeEmptyFileVFS(files.get(), "model.xml", int(xml.size()));
+    std::memcpy(files->filedata[mj_findFileVFS(files.get(), "model.xml")], xml.data(), xml.size());
     char error[1000] = "";
     mjModel* m = mj_loadXML("model.xml", files.get(), error, sizeof error);
     mj_deleteVFS(files.get());
