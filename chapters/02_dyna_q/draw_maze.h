@@ -1,5 +1,8 @@
 // The maze as a picture: walls, S, G, the greedy policy as arrows, the agent.
 #pragma once
+#include <string>
+#include <vector>
+#include "chapters/01_q_planning/table.h"  // argmax_a
 #include "envs/maze.h"   // Maze
 #include "plots/plot.h"  // Panel, rectangle, arrows, text
 
@@ -28,4 +31,18 @@ inline Panel draw_maze(const Maze& maze, const Mat& Q, int agent, const std::str
   }
   panel.layers.push_back(arrows(from_x, from_y, dx, dy, colour::vermillion));
   return panel;
+}
+
+// One episode that is greedy in Q, a frame a step, 100 steps at most.
+inline std::vector<Figure> episode_frames(Maze maze, const Mat& Q, int seed, const std::string& title) {
+  Rng rng(seed);
+  std::vector<Figure> frames;
+  maze.reset();
+  for (int step = 0; step <= 100; ++step) {
+    const Panel panel = draw_maze(maze, Q, maze.state, title + ", step " + std::to_string(step));
+    frames.push_back({.width = 520, .height = 400, .panels = {panel}});
+    if (maze.terminal(maze.state)) break;
+    maze.step(argmax_a(Q, maze.state, rng), rng);
+  }
+  return frames;
 }

@@ -100,20 +100,6 @@ void claim(const Options& opt) {
   }
 }
 
-// An episode of the greedy policy, frame by frame.
-void animate_episode(const Options& opt, const DynaQ& agent) {
-  Rng rng(opt.seed);
-  Maze maze = make_maze(opt);
-  std::vector<Figure> frames;
-  for (int step = 0; step < 100; ++step) {
-    const Panel panel = draw_maze(maze, agent.Q, maze.state, "n = " + to_text(agent.n) + ", step " + to_text(step));
-    frames.push_back({.width = 520, .height = 400, .panels = {panel}});
-    if (maze.terminal(maze.state)) break;
-    maze.step(argmax_a(agent.Q, maze.state, rng), rng);
-  }
-  animate(frames, opt.path(".gif"), 0.3);
-}
-
 int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
@@ -132,7 +118,8 @@ int main(int argc, char** argv) {
         progress.show(++done, n);
       }
     if (!opt.save.empty()) save_networks(opt.save, agent, {{"program", opt.program}, {"env", opt.env}});
-    if (opt.gif) animate_episode(opt, agent);
+    if (opt.gif)
+      animate(episode_frames(maze, agent.Q, opt.seed, "n = " + to_text(agent.n)), opt.path(".gif"), 0.3);
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
     const Curve last = curves(read_csv(opt.path(".csv")), {"n"}, "episode", "steps").back();
