@@ -130,14 +130,18 @@ std::string number(double x) {
   return std::string(digits, std::to_chars(digits, digits + sizeof digits, x).ptr);
 }
 
-// A text as gnuplot's literal: within single quotes nothing is expanded, a quote is doubled, a line break cannot be.
+// A text as gnuplot's literal. All but letters, digits and blanks goes as its octal code: gnuplot's rules on quotes,
+// backslashes, `commands` and @macros find nothing to act on. Line breaks become blanks.
 std::string quote(const std::string& text) {
-  std::string literal = "'";
-  for (const char c : text) {
-    if (c == '\'') literal += "''";
-    else literal += static_cast<unsigned char>(c) < 32 || c == 127 ? ' ' : c;
+  std::string literal = "\"";
+  for (const unsigned char c : text) {
+    char code[8];
+    std::snprintf(code, sizeof code, "\\%03o", c);
+    if (c < 32 || c == 127) literal += ' ';
+    else if (c == ' ' || c >= 128 || std::isalnum(c)) literal += static_cast<char>(c);
+    else literal += code;
   }
-  return literal + "'";
+  return literal + "\"";
 }
 
 std::string hex(Colour colour) {
