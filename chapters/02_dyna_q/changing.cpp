@@ -73,7 +73,7 @@ void plot(const Options& opt) {
   Figure figure{.width = 1000, .height = 440};
   for (const Task& task : tasks(opt)) {
     Panel panel{.title = task.env == "blocking_maze" ? "blocking maze" : "shortcut maze",
-                .x_label = "real environment steps", .y_label = "cumulative reward", .key = Key::top_left};
+                .x_label = "real environment steps", .y_label = "cumulative reward", .y = {0, open_end}};
     for (const Curve& c : curves(table.where("env", task.env), {"algo"}, "env_steps", "eval_return"))
       panel.layers.push_back(curve(c.label == "dyna_q" ? "Dyna-Q" : "Dyna-Q+", c.x, c.mean, c.low, c.high));
     const double change = double(task.maze.change_step);
