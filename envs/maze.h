@@ -41,7 +41,7 @@ struct Maze {
     return {Real(terminal(S_next)), S_next};
   }
 
-  // p(s', r | s, a) as it is now: every outcome with its probability.
+  // p(s', r | s, a) as it is now: every outcome with its probability; none at the goal and in walls.
   struct Chance {
     double p;
     Outcome outcome;
@@ -52,6 +52,7 @@ struct Maze {
       return Outcome{Real(terminal(S_next)), S_next};
     };
     const auto [left, right] = sides(A);
+    if (terminal(S) || wall(S)) return {};
     if (slip == 0) return {{1, outcome(A)}};
     return {{1 - slip, outcome(A)}, {slip / 2, outcome(left)}, {slip / 2, outcome(right)}};
   }

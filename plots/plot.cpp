@@ -6,10 +6,13 @@
 #include <gnuplot-iostream.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cctype>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
+#include <memory>
 #include <numbers>
 #include <spawn.h>
 #include <stdexcept>
@@ -127,14 +130,18 @@ std::string number(double x) {
   return std::string(digits, std::to_chars(digits, digits + sizeof digits, x).ptr);
 }
 
-// A text as gnuplot's literal: within single quotes nothing is expanded, a quote is doubled, a line break cannot be.
+// A text as gnuplot's literal. All but letters, digits and blanks goes as its octal code: gnuplot's rules on quotes,
+// backslashes, `commands` and @macros find nothing to act on. Line breaks become blanks.
 std::string quote(const std::string& text) {
-  std::string literal = "'";
-  for (const char c : text) {
-    if (c == '\'') literal += "''";
-    else literal += static_cast<unsigned char>(c) < 32 || c == 127 ? ' ' : c;
+  std::string literal = "\"";
+  for (const unsigned char c : text) {
+    char code[8];
+    std::snprintf(code, sizeof code, "\\%03o", c);
+    if (c < 32 || c == 127) literal += ' ';
+    else if (c == ' ' || c >= 128 || std::isalnum(c)) literal += static_cast<char>(c);
+    else literal += code;
   }
-  return literal + "'";
+  return literal + "\"";
 }
 
 std::string hex(Colour colour) {
@@ -143,9 +150,38 @@ std::string hex(Colour colour) {
   return code;
 }
 
-std::string interval(const std::array<double, 2>& range) {
-  const auto end = [](double x) { return std::isfinite(x) ? number(x) : "*"; };
-  return "[" + end(range[0]) + ":" + end(range[1]) + "]";
+// A range; its open ends are found by gnuplot, or 1 and 10 if there is no data.
+std::string interval(const std::array<double, 2>& range, bool data) {
+  const auto end = [](double x, const char* open) { return std::isfinite(x) ? number(x) : open; };
+  return "[" + end(range[0], data ? "*" : "1") + ":" + end(range[1], data ? "*" : "10") + "]";
+}
+
+bool has(const Panel& panel, Kind kind) {
+  return std::any_of(panel.layers.begin(), panel.layers.end(), [&](const Layer& l) { return l.kind == kind; });
+}
+
+// Whether anything has a place on the axes; gnuplot refuses to choose a range otherwise.
+bool has_data(const Panel& panel) {
+  for (const Layer& layer : panel.layers)
+    for (size_t i = 0; i < layer.y.size() && layer.kind != Kind::text; ++i)
+      if (std::isfinite(layer.x[i]) && std::isfinite(layer.y[i]) && (!panel.log_x || layer.x[i] > 0) &&
+          (!panel.log_y || layer.y[i] > 0))
+        return true;
+  return false;
+}
+
+bool has_key(const Panel& panel) {
+  return panel.key != Key::off && std::any_of(panel.layers.begin(), panel.layers.end(), [](const Layer& l) {
+           return l.kind != Kind::text && !l.label.empty();
+         });
+}
+
+// The range in y; bars stand on 0, where gnuplot would cut them off at the shortest.
+std::array<double, 2> with_baseline(const Panel& panel) {
+  bool positive = has(panel, Kind::bars);
+  for (const Layer& layer : panel.layers)
+    for (const double y : layer.y) positive = positive && !(y < 0);
+  return {positive && std::isnan(panel.y[0]) && !panel.log_y ? 0 : panel.y[0], panel.y[1]};
 }
 
 Colour in_order(const Layer& layer, int& used) {
@@ -177,7 +213,7 @@ void send_data(Gnuplot& gp, const Layer& layer, int index) {
 // What follows `plot` for one layer, its colour already chosen; several parts where a layer has several.
 std::vector<std::string> plot_parts(const Layer& layer, int index, Colour colour) {
   const std::string data = "$d" + std::to_string(index) + " ", paint = " lc rgb " + hex(colour);
-  const std::string line = paint + " lw " + number(layer.width) + (layer.dashed ? " dt (8,5)" : "");
+  const std::string line = paint + " lw " + number(layer.width) + (layer.dashed ? " dt (14,8)" : "");
   const std::string key = layer.label.empty() ? " notitle" : " title " + quote(layer.label) + " noenhanced";
   switch (layer.kind) {
     case Kind::curve: return {data + "using 1:2 with lines" + line + key};
@@ -201,31 +237,38 @@ std::string band_part(int index, Colour colour) {
          hex(colour) + " notitle";
 }
 
+// Viridis: even steps in brightness, readable in grey print.
+const char* heat_palette =
+    "set palette defined (0 '#440154', 1 '#414487', 2 '#2A788E', 3 '#22A884', 4 '#7AD151', 5 '#FDE725')\n";
+
 const char* key_command(Key key) {
   switch (key) {
     case Key::off: return "unset key\n";
-    case Key::below: return "set key outside below center horizontal\n";
-    case Key::right: return "set key outside right top vertical\n";
-    case Key::top_left: return "set key inside left top vertical\n";
-    case Key::top_right: return "set key inside right top vertical\n";
-    case Key::bottom_left: return "set key inside left bottom vertical\n";
-    case Key::bottom_right: return "set key inside right bottom vertical\n";
+    case Key::below: return "set key outside below center horizontal Left reverse maxrows 2\n";
+    case Key::right: return "set key outside right top vertical Left reverse\n";
+    case Key::top_left: return "set key inside left top vertical Left reverse\n";
+    case Key::top_right: return "set key inside right top vertical Left reverse\n";
+    case Key::bottom_left: return "set key inside left bottom vertical Left reverse\n";
+    case Key::bottom_right: return "set key inside right bottom vertical Left reverse\n";
   }
   return "";
 }
 
 void send_axes(Gnuplot& gp, const Panel& panel) {
-  gp << "unset label\nunset logscale\nunset object\n";
+  gp << "unset label\nunset logscale\nset key noenhanced samplen 2 spacing 1.15 noautotitle\n" << heat_palette;
   gp << "set title " << quote(panel.title) << " noenhanced font ',13'\n";
   gp << "set xlabel " << quote(panel.x_label) << " noenhanced\nset ylabel " << quote(panel.y_label) << " noenhanced\n";
-  gp << "set xrange " << interval(panel.x) << "\nset yrange " << interval(panel.y) << "\n";
+  gp << "set autoscale " << (has(panel, Kind::image) ? "noextend\n" : "\n");
+  gp << "set xrange " << interval(panel.x, has_data(panel)) << "\n";
+  gp << "set yrange " << interval(with_baseline(panel), has_data(panel)) << "\n";
   if (panel.log_x) gp << "set logscale x\n";
   if (panel.log_y) gp << "set logscale y\n";
   gp << "set format x '" << (panel.log_x ? "10^{%T}" : "%h") << "'\n";
   gp << "set format y '" << (panel.log_y ? "10^{%T}" : "%h") << "'\n";
+  const bool key_below = panel.key == Key::below && has_key(panel);
+  gp << (key_below ? (panel.x_label.empty() ? "set bmargin 4\n" : "set bmargin 5.5\n") : "unset bmargin\n");
   gp << (panel.equal ? "set size ratio -1\n" : "set size noratio\n");
-  gp << key_command(panel.key) << "set key noenhanced samplen 2 spacing 1.15 noautotitle\n";
-  if (panel.key == Key::off) gp << "unset key\n";
+  gp << (has_key(panel) ? key_command(panel.key) : "unset key\n");
   if (panel.axes) {
     gp << "set border 3 lc rgb '#777777' lw 1\nset tics nomirror out scale 0.5 textcolor rgb '#333333'\n"
        << "set xtics autofreq\nset ytics autofreq\nset grid back lt 1 lc rgb '#E4E4E4' lw 0.8\n";
@@ -247,7 +290,7 @@ void send_panel(Gnuplot& gp, const Panel& panel) {
          << hex(layer.colour) << "\n";
       continue;
     }
-    if (layer.x.empty()) continue;
+    if (layer.x.empty() || (layer.kind == Kind::image && layer.low.empty())) continue;
     send_data(gp, layer, index);
     const Colour colour = in_order(layer, used);
     if (layer.kind == Kind::curve && layer.low != layer.high) bands.push_back(band_part(index, colour));
@@ -261,6 +304,7 @@ void send_panel(Gnuplot& gp, const Panel& panel) {
 }
 
 void send_figure(Gnuplot& gp, const Figure& figure) {
+  if (figure.panels.empty()) throw std::logic_error("a figure without panels");
   const int panels = static_cast<int>(figure.panels.size());
   const int columns = std::max(1, figure.columns > 0 ? std::min(figure.columns, panels) : panels);
   const int rows = (panels + columns - 1) / columns;
@@ -284,7 +328,8 @@ struct Pipe {
 Pipe start_gnuplot(int picture, int messages) {
   Pipe started;
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return started.error = errno, started;
+  if (pipe(ends) != 0) return started.error = errno, started;
+  for (const int end : ends) fcntl(end, F_SETFD, FD_CLOEXEC);
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&files);
@@ -311,13 +356,15 @@ std::string first_message(std::FILE* messages) {
   while (std::fgets(line, sizeof line, messages)) {
     std::string text = line;
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
-    if (text.find("line ") != std::string::npos || text.find("annot") != std::string::npos) return ": " + text;
+    const size_t begin = text.find_first_not_of(" \t^");
+    if (begin != std::string::npos && text.find("line ") != std::string::npos) return ": " + text.substr(begin);
   }
   return "";
 }
 
+// `error` is the errno behind it, 0 if there is none.
 [[noreturn]] void lost(const std::string& path, const std::string& reason, int error) {
-  throw std::system_error(error ? error : EIO, std::generic_category(), path + ": no picture, " + reason);
+  throw std::system_error(error ? error : EIO, std::generic_category(), path + ": no picture: " + reason);
 }
 
 bool no_gnuplot() {
@@ -327,47 +374,62 @@ bool no_gnuplot() {
   return false;
 }
 
+// The file that gnuplot writes: beside the picture, renamed into its place when it is complete, removed otherwise.
+struct Unfinished {
+  std::string path, beside = path + "." + std::to_string(getpid()) + ".tmp";
+  int file = open(beside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+
+  explicit Unfinished(const std::string& picture) : path(picture) {
+    if (file < 0) lost(path, "cannot be created", errno);
+  }
+  ~Unfinished() {
+    close(file);
+    unlink(beside.c_str());  // nothing is left there after keep()
+  }
+  Unfinished(const Unfinished&) = delete;
+
+  // A full disk cuts a file off without a word from gnuplot: look at both ends.
+  bool complete() const {
+    char head[4] = {}, tail[8] = {};
+    const off_t size = lseek(file, 0, SEEK_END);
+    if (size < 12 || pread(file, head, 4, 0) != 4 || pread(file, tail, 8, size - 8) != 8) return false;
+    if (std::equal(head, head + 4, "GIF8")) return tail[7] == ';';
+    return std::equal(head + 1, head + 4, "PNG") && std::equal(tail, tail + 4, "IEND");
+  }
+  void keep() const {
+    if (std::rename(beside.c_str(), path.c_str()) != 0) lost(path, "cannot be put in place", errno);
+  }
+};
+
+// A reader that ends early must not end the run: SIGPIPE is ignored while this lives.
+struct IgnoreSigpipe {
+  struct sigaction ignore = {}, before = {};
+  IgnoreSigpipe() {
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, &before);
+  }
+  ~IgnoreSigpipe() { sigaction(SIGPIPE, &before, nullptr); }
+};
+
 // Starts gnuplot, lets `send` write the commands, and puts the picture in place once it is complete.
 template <class Send>
 bool run_gnuplot(const std::string& path, Send send) {
-  const std::string beside = path + "." + std::to_string(getpid()) + ".tmp";
-  const int picture = open(beside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (picture < 0) lost(path, "cannot be created", errno);
-  std::FILE* messages = std::tmpfile();
-  const auto give_up = [&] {
-    close(picture);
-    unlink(beside.c_str());
-    if (messages) std::fclose(messages);
-  };
-  if (!messages) return give_up(), lost(path, "no temporary file", errno), false;
+  const Unfinished picture(path);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> messages(std::tmpfile(), std::fclose);
+  if (!messages) lost(path, "no temporary file for gnuplot's messages", errno);
+  const IgnoreSigpipe ignore;
+  const Pipe started = start_gnuplot(picture.file, fileno(messages.get()));
+  if (started.error == ENOENT || started.error == EACCES) return no_gnuplot();
+  if (started.error != 0) lost(path, "gnuplot cannot be started", started.error);
 
-  struct sigaction ignore = {}, before;
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &ignore, &before);  // gnuplot may end early
-  const Pipe started = start_gnuplot(picture, fileno(messages));
+  if (Gnuplot gp(started.commands); true) send(gp);  // its end closes the pipe, and gnuplot finishes
   int status = 0;
-  if (started.error == 0) {
-    {
-      Gnuplot gp(started.commands);  // closes the pipe when it goes
-      send(gp);
-    }
-    while (waitpid(started.pid, &status, 0) < 0 && errno == EINTR) {}
-  }
-  sigaction(SIGPIPE, &before, nullptr);
-  if (started.error == ENOENT || started.error == EACCES || status == (127 << 8)) return give_up(), no_gnuplot();
-
-  char magic[8] = {};  // ".PNG" or "GIF8", and the file ends as it should
-  const bool complete = started.error == 0 && status == 0 && pread(picture, magic, 4, 0) == 4 &&
-                        (std::string(magic + 1) == "PNG" || std::string(magic) == "GIF8");
-  const std::string reason = complete ? "" : "gnuplot failed" + first_message(messages);
-  if (complete && std::rename(beside.c_str(), path.c_str()) == 0) {
-    close(picture);
-    std::fclose(messages);
-    return true;
-  }
-  const int error = complete ? errno : started.error;
-  give_up();
-  lost(path, complete ? "cannot be put in place" : reason, error);
+  while (waitpid(started.pid, &status, 0) < 0 && errno == EINTR) {}
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return no_gnuplot();
+  if (status != 0) lost(path, "gnuplot failed" + first_message(messages.get()), 0);
+  if (!picture.complete()) lost(path, "gnuplot's file is cut off", ENOSPC);
+  picture.keep();
+  return true;
 }
 
 std::string size_text(const Figure& figure) {

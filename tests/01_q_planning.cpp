@@ -68,7 +68,7 @@ TEST_CASE("Q-planning comes to the optimum of its model, not of the maze", "[01]
   const Maze maze = dyna_maze(0.2);
   const CountModel model = full_model(maze, 20, rng);  // 20 trials a pair: the counts are off by some 10 %
   const Mat Q_true = value_iteration(maze, discount);
-  const Mat Q_model = value_iteration(model, maze.states(), Maze::actions, discount, [](int) { return false; });
+  const Mat Q_model = value_iteration(model, maze.states(), Maze::actions, discount);
   const Real model_error = (Q_model - Q_true).abs().maxCoeff();
   Mat Q = Mat::Zero(maze.states(), Maze::actions), n = Q;
   q_planning(Q, n, model, 2000000, 1, Real(0.7), discount, rng);

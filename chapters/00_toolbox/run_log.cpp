@@ -127,6 +127,17 @@ std::vector<std::string> Table::texts(const std::string& column) const {
   return values;
 }
 
+Table Table::where(const std::string& column, const std::string& text) const {
+  Table selected{path, options, columns, {}, {}};
+  const size_t k = index(column);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i][k] != text) continue;
+    selected.rows.push_back(rows[i]);
+    selected.lines.push_back(lines[i]);
+  }
+  return selected;
+}
+
 std::vector<double> Table::numbers(const std::string& column) const {
   const size_t j = index(column);
   std::vector<double> values;

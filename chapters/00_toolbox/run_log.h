@@ -48,6 +48,8 @@ struct Table {
   std::vector<int> lines;                      // where row i begins in the file, counted from 1
 
   bool has(const std::string& column) const;
+  // The rows whose cell in `column` is `text`.
+  Table where(const std::string& column, const std::string& text) const;
   // One column, top to bottom, as numbers (an empty cell is NaN) or as texts. Throws BadInput: file, line, column.
   std::vector<double> numbers(const std::string& column) const;
   std::vector<std::string> texts(const std::string& column) const;

@@ -8,34 +8,32 @@
 // right for a deterministic model; 1/2 < omega <= 1: on a stochastic model the noise averages out and Q converges.
 inline void q_planning(Mat& Q, Mat& n, const CountModel& model, long updates, Real alpha, Real omega, Real gamma,
                        Rng& rng) {
-  for (long i = 0; i < updates; ++i) {                                       // Do forever:
-    const auto [S, A] = model.tried.draw(rng);                               //(1*) a state and an action, at random
-    const auto [R, S_next] = model.sample(S, A, rng);                        //(2) send S, A to a sample model
+  for (long i = 0; i < updates; ++i) {                           // Do forever:
+    const auto [S, A] = model.tried.draw(rng);                   //(1*) select a state, S, and an action, A, at random
+    const auto [R, S_next] = model.sample(S, A, rng);            //(2) send S, A to a sample model
     const Real step = alpha / std::pow(n(S, A) += 1, omega);
-    Q(S, A) += step * (R + gamma * max_a(Q, S_next) - Q(S, A));              //(3) one-step tabular Q-learning
+    Q(S, A) += step * (R + gamma * max_a(Q, S_next) - Q(S, A));  //(3*) one-step tabular Q-learning
   }
 }
 
 // Q* of a known p(s', r | s, a): repeats Q(s, a) <- sum p(s', r | s, a) [r + gamma max_a' Q(s', a')] until nothing
-// changes by more than `tolerance`. world.chances(S, A) lists the outcomes; where it lists none, Q stays 0.
-// skip(S): terminal states and walls, where no action is taken.
-template <class World, class Skip>
-Mat value_iteration(const World& world, int n_states, int n_actions, Real gamma, Skip skip, Real tolerance = 1e-7) {
+// changes by more than `tolerance`. world.chances(S, A) lists the outcomes; where it lists none, Q stays 0. gamma < 1.
+template <class World>
+Mat value_iteration(const World& world, int n_states, int n_actions, Real gamma, Real tolerance = Real(1e-7)) {
   Mat Q = Mat::Zero(n_states, n_actions);
   for (Real change = 1; change > tolerance;) {
     change = 0;
-    for (int S = 0; S < n_states; ++S) {
-      if (skip(S)) continue;
+    for (int S = 0; S < n_states; ++S)
       for (int A = 0; A < n_actions; ++A) {
         Real q = 0;
-        for (const Maze::Chance& c : world.chances(S, A)) q += Real(c.p) * (c.outcome.R + gamma * max_a(Q, c.outcome.S_next));
+        for (const auto& [p, outcome] : world.chances(S, A))
+          q += Real(p) * (outcome.R + gamma * max_a(Q, outcome.S_next));
         change = std::max(change, std::abs(q - Q(S, A)));
         Q(S, A) = q;
       }
-    }
   }
   return Q;
 }
 inline Mat value_iteration(const Maze& maze, Real gamma) {
-  return value_iteration(maze, maze.states(), Maze::actions, gamma, [&](int S) { return maze.terminal(S) || maze.wall(S); });
+  return value_iteration(maze, maze.states(), Maze::actions, gamma);
 }

@@ -34,4 +34,6 @@ struct DynaQPlus {
     }
     return real;
   }
+
+  template <class Ar> void io(Ar& ar) { ar("Q", Q); }
 };

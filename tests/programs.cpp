@@ -1,0 +1,206 @@
+// Every program as a user starts it: a smoke run, the same numbers again, bad input, Ctrl-C, a lost output directory.
+// Needs the programs in build/ (make test builds them) and runs from the top folder.
+#include <sys/wait.h>
+#include <unistd.h>
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+#include "tests/catch.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path scratch = "build/test_programs";
+
+struct Run {
+  int status = -1;
+  std::string out, err;
+};
+
+std::string content(const fs::path& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Starts a program without a shell; after `interrupt_ms` (if not 0) it gets a Ctrl-C.
+Run run(const std::string& program, const std::vector<std::string>& arguments, int interrupt_ms = 0) {
+  fs::create_directories(scratch);
+  const fs::path out = scratch / "stdout", err = scratch / "stderr";
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!std::freopen(out.c_str(), "w", stdout) || !std::freopen(err.c_str(), "w", stderr)) _exit(126);
+    std::vector<std::string> words = {"build/" + program};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  if (interrupt_ms > 0) {
+    usleep(1000 * interrupt_ms);
+    kill(child, SIGINT);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), content(out), content(err)};
+}
+
+// chapters/02_dyna_q/main.cpp is 02_dyna_q, any other x.cpp there is 02_dyna_q_x.
+std::vector<std::string> programs() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator("chapters")) {
+    const std::string folder = entry.path().parent_path().filename(), file = entry.path().stem();
+    if (entry.path().extension() != ".cpp" || folder == "00_toolbox") continue;
+    names.push_back(file == "main" ? folder : folder + "_" + file);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+fs::path fresh(const std::string& name) {
+  fs::remove_all(scratch / name);
+  return scratch / name;
+}
+
+bool one_line(const std::string& text) { return std::count(text.begin(), text.end(), '\n') == 1 && text.back() == '\n'; }
+
+// The rows of a CSV file without its head of options.
+std::string rows(const fs::path& path) {
+  std::istringstream in(content(path));
+  std::string result;
+  for (std::string line; std::getline(in, line);)
+    if (!line.starts_with("#")) result += line + "\n";
+  return result;
+}
+
+bool gnuplot() { return std::system("command -v gnuplot > /dev/null 2>&1") == 0; }
+
+}  // namespace
+
+TEST_CASE("every program has a smoke run that writes CSV, claims and picture", "[program]") {
+  for (const std::string& program : programs()) {
+    INFO(program);
+    const fs::path out = fresh("smoke");
+    const Run result = run(program, {"--smoke", "--quiet", "--gif", "--out", out});
+    INFO(result.err);
+    CHECK(result.status == 0);
+    CHECK(result.err.empty());
+    CHECK(result.out.starts_with(program + " | "));
+    const std::string csv = content(out / (program + ".csv"));
+    CHECK(csv.starts_with("# "));
+    CHECK(csv.find("# seed=0\n") != std::string::npos);
+    CHECK(std::count(csv.begin(), csv.end(), '\n') > 10);
+    CHECK(content(out / (program + "_claims.csv")).find("claim,slide,expected,measured,low,high,seeds,verdict") != std::string::npos);
+    if (gnuplot()) {
+      CHECK(content(out / (program + ".png")).substr(1, 3) == "PNG");
+      CHECK(content(out / (program + ".gif")).substr(0, 3) == "GIF");
+    }
+  }
+}
+
+TEST_CASE("the same seed gives the same numbers, with one thread and with two; another seed gives others", "[program]") {
+  for (const std::string& program : programs()) {
+    INFO(program);
+    const auto numbers = [&](std::vector<std::string> more) {
+      const fs::path out = fresh("same");
+      more.insert(more.end(), {"--smoke", "--quiet", "--no-plot", "--out", out.string()});
+      CHECK(run(program, more).status == 0);
+      return rows(out / (program + ".csv"));
+    };
+    const std::string once = numbers({"--threads", "1"});
+    CHECK(once == numbers({"--threads", "1"}));
+    CHECK(once == numbers({"--threads", "2"}));
+    CHECK(once != numbers({"--seed", "7"}));
+  }
+}
+
+TEST_CASE("bad options: one line, exit status 2, nothing written", "[program]") {
+  for (const std::string& program : programs()) {
+    const std::vector<std::vector<std::string>> bad = {
+        {"--no-such-option"}, {"--seed", "x"},    {"--seed", "-1"},        {"--seeds", "0"},      {"--env", "nowhere"},
+        {"--steps", "1.5x"},  {"--preset", "my"}, {"--load", "/no/such"}, {"--threads", "nan"}, {"--save", "/no/such/x"}};
+    for (const std::vector<std::string>& words : bad) {
+      INFO(program << " " << words[0]);
+      const fs::path out = fresh("bad");
+      std::vector<std::string> all = words;
+      all.insert(all.end(), {"--out", out.string()});
+      const Run result = run(program, all);
+      CHECK(result.status == 2);
+      CHECK(one_line(result.err));
+      CHECK(result.err.find(words[0]) != std::string::npos);
+      CHECK(result.out.empty());
+      CHECK(!fs::exists(out));
+    }
+    INFO(program);
+    const Run unknown = run(program, {"--env", "nowhere"});
+    CHECK(unknown.err.find("maze") != std::string::npos);
+    const Run file = run(program, {"--out", "Makefile"});
+    CHECK(file.status == 2);
+    CHECK(one_line(file.err));
+  }
+}
+
+TEST_CASE("--save and --load: a saved table loads, a damaged or foreign file is refused in one line", "[program]") {
+  for (const std::string& program : programs()) {
+    INFO(program);
+    const fs::path out = fresh("save"), file = out / "net.safetensors", bad = out / "bad.safetensors";
+    REQUIRE(run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--save", file}).status == 0);
+    CHECK(run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--load", file}).status == 0);
+    std::ofstream(bad) << content(file).substr(0, content(file).size() / 2);
+    const Run damaged = run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--load", bad});
+    CHECK(damaged.status == 2);
+    CHECK(one_line(damaged.err));
+    CHECK(damaged.err.find(bad.string()) != std::string::npos);
+  }
+}
+
+TEST_CASE("Ctrl-C: what is done is on disk, exit status 130", "[program]") {
+  const fs::path out = fresh("interrupt");
+  const Run result = run("02_dyna_q", {"--seeds", "10000", "--quiet", "--out", out, "--save", out / "net"}, 500);
+  CHECK(result.status == 130);
+  const std::string csv = content(out / "02_dyna_q.csv");
+  CHECK(csv.ends_with("\n"));
+  CHECK(std::count(csv.begin(), csv.end(), '\n') > 20);
+  CHECK(fs::exists(out / "net"));
+  if (gnuplot()) CHECK(fs::exists(out / "02_dyna_q.png"));
+}
+
+TEST_CASE("a full disk ends the run with one line and exit status 4", "[program]") {
+  for (const std::string& program : programs()) {
+    INFO(program);
+    const fs::path out = fresh("full");
+    fs::create_directories(out);
+    fs::create_symlink("/dev/full", out / (program + ".csv"));
+    const Run result = run(program, {"--smoke", "--quiet", "--no-plot", "--out", out});
+    CHECK(result.status == 4);
+    CHECK(one_line(result.err));
+  }
+}
+
+TEST_CASE("a directory whose name is gnuplot code is just a directory", "[program]") {
+  const fs::path out = fresh("x'; system \"touch build/test_programs/pwned\"; '`touch build/test_programs/pwned`");
+  CHECK(run("02_dyna_q", {"--smoke", "--quiet", "--out", out}).status == 0);
+  CHECK(!fs::exists(scratch / "pwned"));
+  if (gnuplot()) CHECK(fs::exists(out / "02_dyna_q.png"));
+  fs::remove_all(out);
+}
+
+TEST_CASE("--redraw draws the picture again from the CSV file and writes nothing else", "[program]") {
+  for (const std::string& program : programs()) {
+    INFO(program);
+    const fs::path out = fresh("redraw");
+    REQUIRE(run(program, {"--smoke", "--quiet", "--out", out}).status == 0);
+    const std::string before = content(out / (program + ".csv"));
+    fs::remove(out / (program + ".png"));
+    CHECK(run(program, {"--redraw", "--smoke", "--quiet", "--out", out}).status == 0);
+    CHECK(content(out / (program + ".csv")) == before);
+    if (gnuplot()) CHECK(fs::exists(out / (program + ".png")));
+    CHECK(run(program, {"--redraw", "--out", out / "nothing"}).status == 2);
+  }
+}
