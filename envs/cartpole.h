@@ -10,7 +10,8 @@ struct Cartpole : EnvOf<Cartpole> {
   explicit Cartpole(bool continuous = false) {
     name = continuous ? "cartpole_continuous" : "cartpole", about = "keep a pole upright on a cart";
     reward_rule = "1 for every step, the one that ends the episode included; 0 after it";
-    state_dim = 4, action_dim = 1, time_limit = continuous ? 200 : 500, action_scale = {1}, choices = continuous ? 0 : 2;
+    state_dim = 4, action_dim = 1, action_scale = {1};
+    time_limit = continuous ? 200 : 500, choices = continuous ? 0 : 2;
     sim_names = {"x", "x_dot", "theta", "theta_dot"};
   }
 
@@ -38,7 +39,7 @@ struct Cartpole : EnvOf<Cartpole> {
     return 1 - (s.row(0).abs() <= x_limit && s.row(2).abs() <= theta_limit).template cast<typename T::Scalar>();
   }
   template <class T> T reward_of(const T& s, const T&, const T&) const {
-    return constant(s, 1 - ended_at(numbers(s)));   // no more pay after the end
+    return constant(s, 1 - ended_at(numbers(s)));  // no more pay after the end
   }
   Drawing draw(const Sim& sim) const override {
     const double x = sim(0, 0), theta = sim(2, 0);

@@ -19,7 +19,7 @@ struct CartpoleSwingup : ChainEnv<CartpoleSwingup, 2> {
     view = {-3, 3, -1, 1};
   }
   void start_at(Sim& sim, Rng& rng) const { add_normal(sim, 0, 4, 0.1, rng); }
-  Sim observation(const Sim& sim) const override { return sim.topRows(4); }   // x, theta, x_dot, theta_dot
+  Sim observation(const Sim& sim) const override { return sim.topRows(4); }  // x, theta, x_dot, theta_dot
 
   template <class T> T reward_of(const T&, const T& a, const T& s_next) const {
     const T theta = rows(s_next, 1, 1), X = rows(s_next, 0, 1) - 0.6 * sin(theta), Z = -0.6 * cos(theta), u = 3.0 * a;

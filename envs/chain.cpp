@@ -8,7 +8,7 @@
 
 template <int N>
 struct Chain<N>::Rows {
-  static constexpr int capacity = 2 * N + 6 * (N + 1) + 3;   // limits; 3 rows for each end of N + 1 capsules; self contacts
+  static constexpr int capacity = 2 * N + 6 * (N + 1) + 3;  // limits, 3 rows for each end of a capsule, self contacts
   std::array<Row, capacity> row;
   int size = 0;
   void add(const Row& r) {
@@ -29,7 +29,7 @@ auto Chain<N>::pose(const Vec& q, const Vec& v) const -> Pose {
     if (p >= 0) {
       const Vec2 arm = rotate({P.cos[p], P.sin[p]}, joint);
       joint = Vec2(P.x[p], P.y[p]) + arm;
-      acc = Vec2(P.acc_x[p], P.acc_y[p]) - P.spin[p] * P.spin[p] * arm;   // centripetal
+      acc = Vec2(P.acc_x[p], P.acc_y[p]) - P.spin[p] * P.spin[p] * arm;  // centripetal
       P.cos[i] = P.cos[p], P.sin[i] = P.sin[p], P.spin[i] = P.spin[p];
     }
     if (link.turn != 0) {
@@ -127,11 +127,11 @@ void Chain<N>::floor_rows(const Pose& P, const Vec& v, Rows& rows) const {
   }
 }
 
-// The closest points of two segments, as MuJoCo finds them: x1, x2 in [-1, 1] along the half axes a1, a2, diff = p1 - p2.
+// The closest points of two segments, as MuJoCo finds them: x1, x2 in [-1, 1] along half axes a1, a2, diff = p1 - p2.
 static std::pair<double, double> closest(const Vec2& a1, const Vec2& a2, const Vec2& diff) {
   const double ma = a1.dot(a1), mb = -a1.dot(a2), mc = a2.dot(a2), u = -a1.dot(diff), w = a2.dot(diff);
   const double det = ma * mc - mb * mb;
-  if (std::abs(det) < 1e-15) return {0, std::clamp(w / mc, -1.0, 1.0)};   // parallel: never close in our robots
+  if (std::abs(det) < 1e-15) return {0, std::clamp(w / mc, -1.0, 1.0)};  // parallel: never close in our robots
   double x1 = (mc * u - mb * w) / det, x2 = (ma * w - mb * u) / det;
   if (std::abs(x1) > 1) {
     x1 = std::clamp(x1, -1.0, 1.0);
@@ -157,7 +157,7 @@ void Chain<N>::self_rows(const Pose& P, const Vec& v, Rows& rows) const {
           const auto [x1, x2] = closest(a1, a2, p1 - p2);
           const Vec2 c1 = p1 + x1 * a1, gap = p2 + x2 * a2 - c1;
           const double length = gap.norm(), dist = length - g.radius - o.radius, r = dist - model.contact_margin;
-          if (r >= 0 || length < 1e-15) continue;   // axes that cross have no normal in the plane
+          if (r >= 0 || length < 1e-15) continue;  // axes that cross have no normal in the plane
           const Vec2 n = gap / length, touch = c1 + (g.radius + dist / 2) * n;
           const Jacobian J1 = jacobian(P, i, touch), J2 = jacobian(P, j, touch);
           const Vec J = n.x() * (J2.x - J1.x) + n.y() * (J2.y - J1.y);
@@ -177,7 +177,7 @@ auto Chain<N>::divide(Square A, Vec b) -> Vec {
     A(j, j) = 1 / A(j, j);
     for (int i = j + 1; i < N; ++i) {
       const double f = A(i, j) * A(j, j);
-      if (f == 0) continue;   // joints of different branches
+      if (f == 0) continue;  // joints of different branches
       for (int k = i; k < N; ++k) A(k, i) -= f * A(k, j);
       b[i] -= f * b[j];
     }
@@ -189,7 +189,8 @@ auto Chain<N>::divide(Square A, Vec b) -> Vec {
   return b;
 }
 
-// The acceleration minimises   C(a) = 1/2 a^T M a - force^T a + sum over rows with J a < a_ref of (J a - a_ref)^2 / (2 R).
+// The acceleration minimises
+//   C(a) = 1/2 a^T M a - force^T a + sum over rows with J a < a_ref of (J a - a_ref)^2 / (2 R).
 // With the violated rows known this is linear: (M + sum J^T J / R) a = force + sum J^T a_ref / R.
 // Guess them from the acceleration without rows, solve, mark again, until the marks stay (Newton's method).
 template <int N>
@@ -211,7 +212,7 @@ auto Chain<N>::solve(const Square& M, const Vec& force, Rows& rows) const -> Vec
     }
     if (!changed) break;
     const Vec a_full = divide(H, g);
-    double t = 1;   // rarely the marks go round in a circle: then go only as far as C falls
+    double t = 1;  // rarely the marks go round in a circle: then go only as far as C falls
     while (iteration > 10 && t > 1e-3 && cost(M, force, rows, a + t * (a_full - a)) > cost(M, force, rows, a)) t /= 2;
     a = t == 1 ? a_full : Vec(a + t * (a_full - a));
   }
@@ -316,11 +317,13 @@ static Capsule weigh(const Geom& g, double density) {
 
 // The fluid sees a link as the box of the same mass and inertia, sides b (along) and s, s (across).
 template <class Drag>
-static Drag box_drag(const Geom& g, const Capsule& c, double density, double viscosity) {
-  const double pi = std::acos(-1.0), s = std::sqrt(6 * c.along / c.mass);
-  const double b = std::sqrt(6 * (2 * c.across - c.along) / c.mass), d = (b + 2 * s) / 3;
-  return {3 * pi * d * viscosity,    0.5 * density * s * s, 0.5 * density * s * b, pi * d * d * d * viscosity,
-          density * s * (std::pow(b, 4) + std::pow(s, 4)) / 64, (g.to - g.from).normalized()};
+static Drag box_drag(const Geom& g, const Capsule& c, const Model& model) {
+  const double pi = std::acos(-1.0), density = model.fluid_density, viscosity = model.fluid_viscosity;
+  const double s = std::sqrt(6 * c.along / c.mass), b = std::sqrt(6 * (2 * c.across - c.along) / c.mass);
+  const double d = (b + 2 * s) / 3;
+  return {.linear = 3 * pi * d * viscosity, .along = 0.5 * density * s * s, .across = 0.5 * density * s * b,
+          .spin = pi * d * d * d * viscosity, .spin2 = density * s * (std::pow(b, 4) + std::pow(s, 4)) / 64,
+          .axis = (g.to - g.from).normalized()};
 }
 
 template <int N>
@@ -346,13 +349,13 @@ Chain<N>::Chain(const Model& table) : model(table) {
       solid[i].mass += m, solid[i].com += m * (g.from + g.to) / 2;
     }
     if (solid[i].mass > 0) solid[i].com /= solid[i].mass;
-    for (const Geom& g : link.geoms) {   // parallel axes
+    for (const Geom& g : link.geoms) {  // parallel axes
       const Capsule c = weigh(g, model.density);
       solid[i].inertia += c.across + c.mass * ((g.from + g.to) / 2 - solid[i].com).squaredNorm();
     }
     total += solid[i].mass;
     if (model.fluid_density > 0 && link.geoms.size() == 1)
-      drags[i] = box_drag<Drag>(link.geoms[0], weigh(link.geoms[0], model.density), model.fluid_density, model.fluid_viscosity);
+      drags[i] = box_drag<Drag>(link.geoms[0], weigh(link.geoms[0], model.density), model);
   }
   constant_mass.setZero();
   for (int i = 0; i < N; ++i) {
@@ -368,13 +371,13 @@ Chain<N>::Chain(const Model& table) : model(table) {
   limit_weight = M_inv.diagonal();
   for (int i = 0; i < N; ++i) {
     const Jacobian J = jacobian(P, i, P.point(i, solid[i].com));
-    weight[i] = (J.x.dot(M_inv * J.x) + J.y.dot(M_inv * J.y)) / 3;   // of x, y, z: in the plane one of them is 0
+    weight[i] = (J.x.dot(M_inv * J.x) + J.y.dot(M_inv * J.y)) / 3;  // of x, y, z: in the plane one of them is 0
   }
 }
 
-template struct Chain<2>;   // cart and pole
-template struct Chain<3>;   // cart and two poles
-template struct Chain<4>;   // reacher
-template struct Chain<5>;   // swimmer
-template struct Chain<6>;   // hopper
-template struct Chain<9>;   // half cheetah, walker
+template struct Chain<2>;  // cart and pole
+template struct Chain<3>;  // cart and two poles
+template struct Chain<4>;  // reacher
+template struct Chain<5>;  // swimmer
+template struct Chain<6>;  // hopper
+template struct Chain<9>;  // half cheetah, walker

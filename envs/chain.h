@@ -1,5 +1,5 @@
-// A planar chain of rigid links, stepped as MuJoCo 2.2.2 steps it: joints that slide or turn, soft joint limits, a fluid,
-// and soft contact with friction on a floor. Written once; a robot is a small table (half_cheetah.h, hopper.h, ...).
+// A planar chain of rigid links, stepped as MuJoCo 2.2.2 steps it: joints that slide or turn, soft joint limits, a
+// fluid, and soft contact with friction on a floor. Written once; a robot is a small table (half_cheetah.h, ...).
 //
 //   M(q) a + c(q, v) = u - damping v - stiffness q + J^T f        q joint positions, v joint speeds, a accelerations
 //
@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-// A point of the plane: (x, z) for robots that stand on a floor, (x, y) for the swimmer and the reacher, which lie in it.
+// A point of the plane: (x, z) for robots that stand upright, (x, y) for the swimmer and the reacher, which lie in it.
 using Vec2 = Eigen::Vector2d;
 
-inline Vec2 rotate(const Vec2& dir, const Vec2& p) {   // p turned by the angle whose (cos, sin) is dir
+inline Vec2 rotate(const Vec2& dir, const Vec2& p) {  // p turned by the angle whose (cos, sin) is dir
   return {dir.x() * p.x() - dir.y() * p.y(), dir.y() * p.x() + dir.x() * p.y()};
 }
 
@@ -23,7 +23,7 @@ inline Vec2 rotate(const Vec2& dir, const Vec2& p) {   // p turned by the angle 
 struct Geom {
   Vec2 from, to;
   double radius;
-  double friction = 1;   // Coulomb's mu against a floor that has less of it
+  double friction = 1;  // Coulomb's mu against a floor that has less of it
 };
 
 // A capsule given by its middle, half its length, and its tilt from vertical about MuJoCo's +y (clockwise, rad).
@@ -40,8 +40,8 @@ struct Link {
   Vec2 at{0, 0};         // where the joint sits in the parent's frame at q = 0 (m)
   Vec2 axis{0, 0};       // slide: direction in the plane, length 1
   double turn = 0;       // hinge: +1 counter-clockwise in the picture; -1 clockwise, which is a hinge about MuJoCo's +y
-  double lo = -std::numeric_limits<double>::infinity(), hi = -lo;   // limits of q (m or rad)
-  double damping = 0, stiffness = 0, armature = 0;   // N s/m, N/m, kg (slide); N m s, N m, kg m^2 (hinge)
+  double lo = -std::numeric_limits<double>::infinity(), hi = -lo;  // limits of q (m or rad)
+  double damping = 0, stiffness = 0, armature = 0;  // N s/m, N/m, kg (slide); N m s, N m, kg m^2 (hinge)
   double gear = 0;       // force or torque of this joint's motor at control 1 (N, N m); 0: no motor
   std::vector<Geom> geoms{};
 };
@@ -62,9 +62,9 @@ struct Model {
   double total_mass = 0;                // kg: masses and inertias are scaled to this sum; 0: as they weigh
   Impedance limit{}, contact{};
   double limit_margin = 0;              // a limit acts from this distance on (m, rad)
-  bool floor = false, self_contact = false;   // touches the line z = 0; links touch each other, but not their parents
+  bool floor = false, self_contact = false;  // touches the line z = 0; links touch each other, but not their parents
   double floor_friction = 1, contact_margin = 0;
-  double fluid_density = 0, fluid_viscosity = 0;   // kg/m^3, Pa s
+  double fluid_density = 0, fluid_viscosity = 0;  // kg/m^3, Pa s
 };
 
 // The dynamics of a Model with N links. Stateless: every function is pure and may be called from several threads.
@@ -74,8 +74,8 @@ template <int N>
 struct Chain {
   using Vec = Eigen::Matrix<double, N, 1>;      // one number a joint
   using Square = Eigen::Matrix<double, N, N>;
-  struct Solid { double mass = 0, inertia = 0; Vec2 com{0, 0}; };   // kg; kg m^2 about the com; com in the link's frame
-  struct Drag { double linear = 0, along = 0, across = 0, spin = 0, spin2 = 0; Vec2 axis{1, 0}; };   // of the fluid
+  struct Solid { double mass = 0, inertia = 0; Vec2 com{0, 0}; };  // kg; kg m^2 about the com; com in the link's frame
+  struct Drag { double linear = 0, along = 0, across = 0, spin = 0, spin2 = 0; Vec2 axis{1, 0}; };  // of the fluid
   struct Pose {           // where every link is and how it moves, in the world
     Vec x, y;             // joints (m)
     Vec cos, sin;         // orientation of the link frames
@@ -84,21 +84,21 @@ struct Chain {
     Vec2 point(int link, const Vec2& p) const { return Vec2(x[link], y[link]) + rotate({cos[link], sin[link]}, p); }
   };
   struct Jacobian { Vec x, y; };                // d(point)/dq
-  struct Row { Vec J; double a_ref, R; bool violated; };   // wanted: J a >= a_ref, with softness R
+  struct Row { Vec J; double a_ref, R; bool violated; };  // wanted: J a >= a_ref, with softness R
   struct Rows;                                  // list of rows with a fixed capacity
 
   explicit Chain(const Model& model);
 
-  // One time step of length model.h from (q, v), in place; control: one entry a joint (those without motor are ignored).
+  // One time step of length model.h from (q, v), in place; control: one a joint (those without motor are ignored).
   void step(Vec& q, Vec& v, const Vec& control) const;
-  Vec acceleration(const Vec& q, const Vec& v, const Vec& force) const;   // force: of the motors, one a joint
+  Vec acceleration(const Vec& q, const Vec& v, const Vec& force) const;  // force: of the motors, one a joint
   Vec motor_force(const Vec& control) const;                              // gear * clamped control
-  Vec constraint_force(const Vec& q, const Vec& v, const Vec& control) const;   // J^T f of limits and contacts
+  Vec constraint_force(const Vec& q, const Vec& v, const Vec& control) const;  // J^T f of limits and contacts
 
   Pose pose(const Vec& q, const Vec& v) const;
   Vec2 point(const Vec& q, int link, const Vec2& p) const { return pose(q, Vec::Zero()).point(link, p); }
   Square mass_matrix(const Vec& q) const;
-  double energy(const Vec& q, const Vec& v) const;   // kinetic + gravity's + springs' (J)
+  double energy(const Vec& q, const Vec& v) const;  // kinetic + gravity's + springs' (J)
 
   Model model;
   std::array<Solid, N> solid;
@@ -121,7 +121,7 @@ struct Chain {
   std::array<int, N> parent;
   Square turns;                                 // turns(j, i) = turn of hinge j if it carries link i, else 0
   Square slide_x, slide_y;                      // the same with the axes of the slides
-  Square constant_mass;                         // what does not depend on q: sum_i inertia_i turns_i turns_i^T + armature
+  Square constant_mass;                         // the part of M that does not depend on q
   Vec damping, stiffness, gear;
   std::array<Drag, N> drags;
 };

@@ -33,7 +33,7 @@ Transition Env::step(const Mat& a) {
                                 std::to_string(a.rows()) + " x " + std::to_string(a.cols()));
   const auto demand_finite = [this](const auto& x, const char* what) {
     if (!x.isFinite().all())
-      throw NotFinite(name + ", step " + std::to_string(long(sim(sim.rows() - 1, 0)) + 1) + ": " + what + " is not finite");
+      throw NotFinite(name + ", step " + std::to_string(steps() + 1) + ": " + what + " is not finite");
   };
   demand_finite(a, "the action");
   const Sim action = a.cast<double>();

@@ -1,5 +1,6 @@
-// Environments, in the words of Gymnasium: reset, step, terminated, truncated. An agent sees observations s and acts with
-// a in [-1, 1]; behind them is the simulator state, which can be read, set and advanced: simulate is the true model.
+// Environments, in the words of Gymnasium: reset, step, terminated, truncated. An agent sees observations s and acts
+// with a in [-1, 1]; behind them is the simulator state, which can be read, set and advanced: simulate is the true
+// model.
 //
 //   std::unique_ptr<Env> env = make_env("pendulum");
 //   Mat s = env->reset(rng);
@@ -32,13 +33,14 @@ struct Env {
   std::vector<double> action_scale;           // a in [-1, 1] times this is the action in the task's own units
   std::vector<double> state_low, state_high;  // bounds of s; empty: unbounded
   std::vector<std::string> sim_names;         // the first rows of a simulator state: q, v of the mechanical tasks
-  int hidden = 0;                 // rows after them that start at 0; the last row of all counts the steps of the episode
+  int hidden = 0;                 // rows after them, 0 at the start; the very last row counts the steps
   bool has_reward = true;         // whether (s, a, s_next) determines the reward
   Sim sim;                        // (sim_dim, 1), where step() is
   Rng noise_rng;                  // of the dynamics' noise, set by reset
 
   virtual ~Env() = default;
   int sim_dim() const { return int(sim_names.size()) + hidden + 1; }
+  long steps() const { return long(sim(sim.rows() - 1, 0)); }  // of this episode
 
   // A new episode from the task's random start. The same rng, the same start.
   Mat reset(Rng& rng);
@@ -46,14 +48,14 @@ struct Env {
   // another shape, NotFinite if a or the next state is not finite. The caller resets at the end of an episode.
   Transition step(const Mat& a);
   Sim sim_state() const { return sim; }
-  void set_sim_state(const Sim& state);   // throws std::invalid_argument for another shape
+  void set_sim_state(const Sim& state);  // throws std::invalid_argument for another shape
 
   // Pure functions over a batch, one sample per column.
   // simulate: (sim_dim, n), (action_dim, n) -> (sim_dim, n), the dynamics without their noise.
   template <class S> Sim simulate(const Sim& sim, const Eigen::Array<S, -1, -1>& a) const {
     return advance(sim, a.template cast<double>());
   }
-  Mat observe(const Sim& sim) const { return observation(sim).cast<Real>(); }   // (state_dim, n)
+  Mat observe(const Sim& sim) const { return observation(sim).cast<Real>(); }  // (state_dim, n)
   virtual Mat terminated(const Mat& s_next) const = 0;                          // (1, n), 1 at a terminal state
 
   // Throws std::logic_error unless has_reward. (1, n); the same formula on numbers and on recorded numbers.
@@ -79,7 +81,7 @@ struct Env {
   virtual Drawing draw(const Sim& sim) const = 0;                                // of one column
 
   int choice(double a) const { return std::clamp(int((a + 1) / 2 * choices), 0, choices - 1); }
-  double action_of(int choice) const { return (2 * choice + 1.0) / choices - 1; }   // the middle of its interval
+  double action_of(int choice) const { return (2 * choice + 1.0) / choices - 1; }  // the middle of its interval
 
   template <class Ar> void io(Ar& ar) { ar("sim", sim), ar("noise_rng", noise_rng); }
 };
@@ -123,11 +125,13 @@ inline const Mat& numbers(const Var& x) { return x.value(); }
 template <class S, class E> Eigen::Array<S, -1, -1> constant(const Eigen::Array<S, -1, -1>&, const E& x) {
   return x.template cast<S>();
 }
-template <class E> Var constant(const Var& like, const E& x) { return like.tape->constant(Mat(x.template cast<Real>())); }
+template <class E> Var constant(const Var& like, const E& x) {
+  return like.tape->constant(Mat(x.template cast<Real>()));
+}
 
 // A task writes each formula once, as a template on T = Mat, Var or Sim; this makes the virtual functions of it.
-//   T reward_of(s, a, s_next)   T ended_at(s_next), not for Var   T input_of(s)   T target_of(s, s_next)   T apply_to(s, y)
-// Those it leaves out are the ones below.
+//   T reward_of(s, a, s_next)   T ended_at(s_next)   T input_of(s)   T target_of(s, s_next)   T apply_to(s, y)
+// Those it leaves out are the ones below; ended_at is not wanted for Var.
 template <class Task> struct EnvOf : Env {
   template <class T> T reward_of(const T&, const T&, const T&) const {
     throw std::logic_error(name + ": the reward is no function of what is observed (has_reward is false)");

@@ -5,7 +5,7 @@
 #include "envs/maze.h"
 
 template <class Task> struct GridEnv : EnvOf<Task> {
-  Maze grid;   // its map; 'C' is a cliff, which Maze takes for a free cell
+  Maze grid;  // its map; 'C' is a cliff, which Maze takes for a free cell
 
   explicit GridEnv(Maze maze) : grid(std::move(maze)) {
     this->state_dim = 2, this->action_dim = 1, this->choices = Maze::actions, this->action_scale = {1};
@@ -21,7 +21,8 @@ template <class Task> struct GridEnv : EnvOf<Task> {
   Sim advance(const Sim& sim, const Sim& a) const override {
     Sim next(3, sim.cols());
     for (Eigen::Index i = 0; i < sim.cols(); ++i) {
-      const int S = int(sim(0, i)) * grid.cols() + int(sim(1, i));
+      const int row = std::clamp(int(sim(0, i)), 0, grid.rows() - 1);
+      const int S = row * grid.cols() + std::clamp(int(sim(1, i)), 0, grid.cols() - 1);
       const int S_next = grid.chances(S, this->choice(a(0, i)))[0].outcome.S_next;
       next.col(i) << S_next / grid.cols(), S_next % grid.cols(), sim(2, i) + 1;
     }
@@ -65,7 +66,8 @@ struct MazeEnv : GridEnv<MazeEnv> {
 
 // The textbook's cliff: -1 a step, -100 and the end for falling off.
 struct CliffWalking : GridEnv<CliffWalking> {
-  CliffWalking() : GridEnv(Maze{.map = {"............", "............", "............", "SCCCCCCCCCCG"}, .changed = {}}) {
+  CliffWalking()
+      : GridEnv(Maze{.map = {"............", "............", "............", "SCCCCCCCCCCG"}, .changed = {}}) {
     name = "cliff_walking", about = "walk along a cliff to the goal", time_limit = 1000;
     reward_rule = "-100 on stepping off the cliff, else -1";
   }

@@ -38,6 +38,6 @@ struct Hopper : ChainEnv<Hopper, 6> {
     const auto bounded = (s.bottomRows(10).abs() < 100).colwise().all();
     return 1 - (s.row(0) > 0.7 && s.row(1).abs() < 0.2 && bounded).template cast<typename T::Scalar>();
   }
-  Sim ended(const Sim& sim) const override { return ended_at<Sim>(sim.middleRows(1, 11)); }   // speeds not clipped
+  Sim ended(const Sim& sim) const override { return ended_at<Sim>(sim.middleRows(1, 11)); }  // speeds not clipped
   Sim rewards(const Sim& sim, const Sim& a, const Sim& next) const override { return progress(sim, a, next, 1e-3) + 1; }
 };

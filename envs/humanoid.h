@@ -1,10 +1,11 @@
-// A humanoid runs forward: Humanoid of Gymnasium (v4), and as MBPO uses it (truncated observation, impacts cost). On MuJoCo.
+// A humanoid runs forward: Humanoid of Gymnasium (v4), and as MBPO uses it (truncated observation, impacts cost).
+// On MuJoCo.
 #pragma once
 #include "envs/mujoco/humanoid_model.h"
 #include "envs/mujoco_env.h"
 
 struct Humanoid : MujocoEnv<Humanoid> {
-  bool truncated;   // MBPO's
+  bool truncated;  // MBPO's
 
   explicit Humanoid(bool truncated = false) : MujocoEnv(humanoid_xml, 5), truncated(truncated) {
     name = "humanoid", about = "run forward on two legs", state_dim = truncated ? 45 : 376, has_reward = false;

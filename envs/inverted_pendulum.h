@@ -19,7 +19,7 @@ struct InvertedPendulum : ChainEnv<InvertedPendulum, 2> {
     view = {-1.3, 1.3, -0.5, 0.9};
   }
   void start_at(Sim& sim, Rng& rng) const { add_uniform(sim, 0, 4, 0.01, rng); }
-  Sim observation(const Sim& sim) const override { return sim.topRows(4); }   // x, theta, x_dot, theta_dot
+  Sim observation(const Sim& sim) const override { return sim.topRows(4); }  // x, theta, x_dot, theta_dot
 
   template <class T> T ended_at(const T& s) const {
     return 1 - (s.row(1).abs() <= 0.2 && s.isFinite().colwise().all()).template cast<typename T::Scalar>();

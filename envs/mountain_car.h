@@ -21,7 +21,7 @@ struct MountainCar : EnvOf<MountainCar> {
       const double p = sim(0, i), u = std::clamp(a(0, i), -1.0, 1.0);
       const double v = std::clamp(sim(1, i) + 0.0015 * u - 0.0025 * std::cos(3 * p), -0.07, 0.07);
       next(0, i) = std::clamp(p + v, -1.2, 0.6);
-      next(1, i) = next(0, i) == -1.2 && v < 0 ? 0 : v;   // the left wall stops the car
+      next(1, i) = next(0, i) == -1.2 && v < 0 ? 0 : v;  // the left wall stops the car
       next(2, i) = sim(2, i) + 1;
     });
     return next;

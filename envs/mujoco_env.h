@@ -1,5 +1,5 @@
-// A task on MuJoCo. A simulator state is qpos, qvel, then hidden: the solver's warm start and the last control, so that a
-// state continues exactly as the simulator itself would.
+// A task on MuJoCo. A simulator state is qpos, qvel, then hidden: the solver's warm start and the last control, so
+// that a state continues exactly as the simulator itself would.
 #pragma once
 #include <algorithm>
 #include <mutex>
@@ -9,7 +9,7 @@
 template <class Task> struct MujocoEnv : EnvOf<Task> {
   int frame_skip, nq, nv, nu;
   Drawing view{-2.5, 2.5, -0.4, 2.1};
-  bool follow = true, from_above = false;   // draw: along x with the body; x and y instead of x and z
+  bool follow = true, from_above = false;  // draw: along x with the body; x and y instead of x and z
 
   MujocoEnv(const std::string& xml, int frame_skip) : frame_skip(frame_skip), simulator(xml) {
     const mjModel& m = *simulator.model;
@@ -26,7 +26,7 @@ template <class Task> struct MujocoEnv : EnvOf<Task> {
     Sim next = sim;
     for (Eigen::Index i = 0; i < sim.cols(); ++i) {
       mjData& d = place(sim, i);
-      for (int k = 0; k < nu; ++k) d.ctrl[k] = this->action_scale[k] * a(k, i);   // clamped by the simulator
+      for (int k = 0; k < nu; ++k) d.ctrl[k] = this->action_scale[k] * a(k, i);  // clamped by the simulator
       for (int k = 0; k < frame_skip; ++k) mj_step(simulator.model.get(), &d);
       std::copy_n(d.qpos, nq, &next(0, i)), std::copy_n(d.qvel, nv, &next(nq, i));
       std::copy_n(d.qacc_warmstart, nv, &next(nq + nv, i)), std::copy_n(d.ctrl, nu, &next(nq + 2 * nv, i));
@@ -62,7 +62,8 @@ template <class Task> struct MujocoEnv : EnvOf<Task> {
   Sim contact_forces(const Sim& sim, double bound) const {
     Sim sum(1, sim.cols());
     everything(sim, [&](Eigen::Index i, const mjData& d) {
-      sum(i) = Eigen::Map<const Eigen::ArrayXd>(d.cfrc_ext, 6 * simulator.model->nbody).max(-bound).min(bound).square().sum();
+      const Eigen::Map<const Eigen::ArrayXd> force(d.cfrc_ext, 6 * simulator.model->nbody);
+      sum(i) = force.max(-bound).min(bound).square().sum();
     });
     return sum;
   }
@@ -96,8 +97,8 @@ template <class Task> struct MujocoEnv : EnvOf<Task> {
   const Simulator simulator;
 
  private:
-  mutable std::mutex busy;   // one simulator: one thread at a time
-  mjData& place(const Sim& sim, Eigen::Index i) const {   // a step depends on nothing but these
+  mutable std::mutex busy;  // one simulator: one thread at a time
+  mjData& place(const Sim& sim, Eigen::Index i) const {  // a step depends on nothing but these
     mjData& d = *simulator.data;
     std::copy_n(&sim(0, i), nq, d.qpos), std::copy_n(&sim(nq, i), nv, d.qvel);
     std::copy_n(&sim(nq + nv, i), nv, d.qacc_warmstart), std::copy_n(&sim(nq + 2 * nv, i), nu, d.ctrl);

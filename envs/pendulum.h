@@ -7,8 +7,8 @@
 #include "envs/env.h"
 
 struct Pendulum : EnvOf<Pendulum> {
-  double friction, max_speed, noise;   // 1/s; rad/s, infinity: no limit; rad/s, standard deviation added to the speed
-  static constexpr double dt = 0.05;   // s
+  double friction, max_speed, noise;  // 1/s; rad/s, infinity: no limit; rad/s, standard deviation added to the speed
+  static constexpr double dt = 0.05;  // s
 
   explicit Pendulum(double friction = 0, double max_speed = 8, double noise = 0)
       : friction(friction), max_speed(max_speed), noise(noise) {

@@ -5,14 +5,15 @@
 
 template <class Task> struct PusherEnv : MujocoEnv<Task> {
   using MujocoEnv<Task>::MujocoEnv;
-  static constexpr int tips = 11, object = 12, goal = 13;   // bodies
+  static constexpr int tips = 11;  // bodies of MuJoCo: tips_arm, and after it the object and the goal
 
   // joints 7, their speeds 7, positions of the tips, the object and, where there is room, the goal
   Sim observation(const Sim& sim) const override {
     Sim s(this->state_dim, sim.cols());
     s.topRows(7) = sim.topRows(7), s.middleRows(7, 7) = sim.middleRows(this->nq, 7);
     this->positions(sim, [&](Eigen::Index i, const mjData& d) {
-      for (int body = tips, row = 14; row < this->state_dim; ++body, row += 3) std::copy_n(d.xpos + 3 * body, 3, &s(row, i));
+      for (int body = tips, row = 14; row < this->state_dim; ++body, row += 3)
+        std::copy_n(d.xpos + 3 * body, 3, &s(row, i));
     });
     return s;
   }
@@ -30,7 +31,7 @@ struct Pusher : PusherEnv<Pusher> {
     add_uniform(sim, nq, 7, 0.005, rng);
   }
   template <class T> T reward_of(const T& s, const T& a, const T&) const {
-    const auto norm = [](const T& x) { return T(sqrt(colwise_sum(T(square(x))) + 1e-16)); };   // finite gradient at 0
+    const auto norm = [](const T& x) { return T(sqrt(colwise_sum(T(square(x))) + 1e-16)); };  // finite gradient at 0
     const T to_goal = norm(rows(s, 17, 3) - rows(s, 20, 3)), to_tips = norm(rows(s, 17, 3) - rows(s, 14, 3));
     return -to_goal - 0.5 * to_tips - 0.1 * colwise_sum(T(square(2.0 * a)));
   }
@@ -48,14 +49,14 @@ struct Pusher7 : PusherEnv<Pusher7> {
     add_uniform(sim, nq, 7, 0.005, rng);
   }
   template <class T> T reward_of(const T& s, const T& a, const T&) const {
-    const auto distance = [](const T& x) { return T(colwise_sum(T(abs(x)))); };   // L1
+    const auto distance = [](const T& x) { return T(colwise_sum(T(abs(x)))); };  // L1
     const T x = rows(s, 17, 1), y = rows(s, 18, 1), z = rows(s, 19, 1);
     const T to_goal = distance(concat(T(x - 0.45), T(y + 0.05), T(z + 0.323)));
     return -1.25 * to_goal - 0.5 * distance(rows(s, 17, 3) - rows(s, 14, 3)) - 0.1 * colwise_sum(T(square(2.0 * a)));
   }
 
  private:
-  static std::string wider(std::string xml) {   // PETS lets the shoulder turn to 2.0
+  static std::string wider(std::string xml) {  // PETS lets the shoulder turn to 2.0
     return xml.replace(xml.find("1.714602"), 8, "2.0");
   }
 };

@@ -40,7 +40,7 @@ struct Reacher : ChainEnv<Reacher, 4> {
     return s;
   }
   template <class T> T reward_of(const T& s, const T& a, const T&) const {
-    const T gap = rows(s, 8, 3), distance = sqrt(colwise_sum(T(square(gap))) + 1e-16);   // 1e-16: finite gradient at 0
+    const T gap = rows(s, 8, 3), distance = sqrt(colwise_sum(T(square(gap))) + 1e-16);  // 1e-16: finite gradient at 0
     return -distance - colwise_sum(T(square(a)));
   }
 };

@@ -11,6 +11,7 @@
 #include "envs/inverted_pendulum.h"
 #include "envs/cartpole_swingup.h"
 #include "envs/mujoco/planar.h"
+#include "envs/mujoco/runners.h"
 #include "envs/mujoco/simulator.h"
 #include "envs/reacher.h"
 #include "envs/swimmer.h"
@@ -19,7 +20,7 @@
 
 namespace {
 
-template <int N> struct Pair {   // the same robot twice
+template <int N> struct Pair {  // the same robot twice
   using Vec = typename Chain<N>::Vec;
   Chain<N> chain;
   Simulator simulator;
@@ -113,7 +114,7 @@ TEST_CASE("the chain follows MuJoCo for 100 steps, small and large actions", "[e
 
 TEST_CASE("where the motion is chaotic the chain follows MuJoCo until the rounding has grown", "[envs][mujoco]") {
   CHECK(follow<9>(half_cheetah_model(), half_cheetah_xml, 0.8, 20) < 1e-8);
-  CHECK(follow<3>(inverted_double_pendulum_model(), inverted_double_pendulum_xml, 0.1, 60) < 1e-9);   // hits its stops
+  CHECK(follow<3>(inverted_double_pendulum_model(), inverted_double_pendulum_xml, 0.1, 60) < 1e-9);  // hits its stops
   CHECK(follow<3>(inverted_double_pendulum_model(), inverted_double_pendulum_xml, 0.8, 60) < 1e-9);
 }
 
@@ -136,18 +137,18 @@ TEST_CASE("the hopper's links touch each other as in MuJoCo", "[envs][mujoco]") 
   int touching = 0;
   for (int k = 0; k < 3000; ++k) {
     typename Chain<6>::Vec q, v;
-    q << 0, 3, 0, rng.uniform(-2.6, 0), rng.uniform(-2.6, 0), rng.uniform(-0.8, 0.8);   // in the air
+    q << 0, 3, 0, rng.uniform(-2.6, 0), rng.uniform(-2.6, 0), rng.uniform(-0.8, 0.8);  // in the air
     for (int i = 0; i < 6; ++i) v[i] = rng.normal();
     pair.set(q, v);
     mj_forward(pair.simulator.model.get(), pair.simulator.data.get());
     const mjData& d = *pair.simulator.data;
-    const bool plane = std::all_of(d.contact, d.contact + d.ncon, [](const mjContact& c) { return std::abs(c.frame[1]) < 0.5; });
-    if (d.ncon == 0 || !plane) continue;
+    const auto in_plane = [](const mjContact& c) { return std::abs(c.frame[1]) < 0.5; };
+    if (d.ncon == 0 || !std::all_of(d.contact, d.contact + d.ncon, in_plane)) continue;
     ++touching;
     pair.step(1, rng);
-    if (pair.difference() > 1e-10) {   // allowed only where axes cross
-      const bool crossed = std::any_of(d.contact, d.contact + d.ncon, [](const mjContact& c) { return c.dist < -0.06; });
-      CHECK(crossed);
+    if (pair.difference() > 1e-10) {  // allowed only where axes cross
+      const auto crossed = [](const mjContact& c) { return c.dist < -0.06; };
+      CHECK(std::any_of(d.contact, d.contact + d.ncon, crossed));
     }
   }
   CHECK(touching > 50);
@@ -189,7 +190,7 @@ TEST_CASE("a MuJoCo task continues from its state exactly as the simulator runs 
       REQUIRE(one.r == two.r);
     }
   }
-  Ant ant;   // and against a simulator that was never interrupted
+  Ant ant;  // and against a simulator that was never interrupted
   Simulator simulator(ant_xml);
   Rng rng(100);
   ant.reset(rng);

@@ -30,7 +30,7 @@ struct Simulator {
  private:
   // MuJoCo 2 reads files only; its virtual file system (2 MB, hence on the heap) makes the text one.
   static mjModel* load(const std::string& xml) {
-    mju_user_warning = [](const char*) {};   // else MuJoCo writes a log file into the working directory
+    mju_user_warning = [](const char*) {};  // else MuJoCo writes a log file into the working directory
     const std::unique_ptr<mjVFS> files(new mjVFS);
     mj_defaultVFS(files.get());
     mj_makeEmptyFileVFS(files.get(), "model.xml", int(xml.size()));
