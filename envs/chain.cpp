@@ -6,16 +6,6 @@
 #include <cmath>
 #include <stdexcept>
 
-template <int N>
-struct Chain<N>::Rows {
-  static constexpr int capacity = 2 * N + 6 * (N + 1) + 3;  // limits, 3 rows for each end of a capsule, self contacts
-  std::array<Row, capacity> row;
-  int size = 0;
-  void add(const Row& r) {
-    if (size < capacity) row[size++] = r;
-  }
-};
-
 // ---- where the links are -------------------------------------------------------------------------------------------
 
 template <int N>
@@ -55,7 +45,7 @@ auto Chain<N>::jacobian(const Pose& P, int link, const Vec2& p) const -> Jacobia
 // M = sum_i mass_i J_i^T J_i + inertia_i turns_i turns_i^T + armature,   J_i = Jacobian of the com of link i
 // force -= sum_i mass_i J_i^T (acc_i - gravity)
 template <int N>
-void Chain<N>::forces(const Pose& P, const Vec& v, Square& M, Vec& force) const {
+void Chain<N>::forces(const Pose& P, const Vec& v, Matrix& M, Vec& force) const {
   M = constant_mass;
   for (int i = 0; i < N; ++i) {
     if (solid[i].mass == 0) continue;
@@ -82,34 +72,12 @@ void Chain<N>::drag(int i, const Pose& P, const Jacobian& J, const Vec& v, Vec& 
   force += f.x() * J.x + f.y() * J.y - (d.spin + d.spin2 * std::abs(w)) * w * turns.col(i);
 }
 
-// ---- soft rows: limits and contacts --------------------------------------------------------------------------------
-
-// What a row J with violation r < 0 asks for: a damped spring a_ref = -b (J v) - k imp r, and its softness R.
-// The spring is critically damped with time constant 0.02 s, but never faster than two time steps.
-template <int N>
-auto Chain<N>::soft_row(const Vec& J, double r, const Vec& v, const Impedance& imp, double weight) const -> Row {
-  const double x = std::min(1.0, std::abs(r) / imp.width);
-  const double y = x <= 0.5 ? 2 * x * x : 1 - 2 * (1 - x) * (1 - x);
-  const double dmin = std::max(1e-4, imp.dmin), dmax = std::min(0.9999, imp.dmax);
-  const double d = dmin + y * (dmax - dmin), tc = std::max(0.02, 2 * model.h);
-  const double b = 2 / (dmax * tc), k = 1 / (dmax * dmax * tc * tc);
-  return {J, -b * J.dot(v) - k * d * r, (1 - d) / d * weight, false};
-}
-
-template <int N>
-void Chain<N>::limit_rows(const Vec& q, const Vec& v, Rows& rows) const {
-  for (int i = 0; i < N; ++i) {
-    for (const double side : {1.0, -1.0}) {
-      const double r = (side > 0 ? q[i] - model.links[i].lo : model.links[i].hi - q[i]) - model.limit_margin;
-      if (r < 0) rows.add(soft_row(side * Vec::Unit(i), r, v, model.limit, limit_weight[i]));
-    }
-  }
-}
+// ---- contacts as soft rows -----------------------------------------------------------------------------------------
 
 // A sphere at each end of a capsule against the line z = 0. Coulomb's cone becomes a pyramid whose edges are the rows
 // n + mu t, n - mu t, n + mu t', n - mu t'; t' is normal to the plane, so the last two are both n: one row of half R.
 template <int N>
-void Chain<N>::floor_rows(const Pose& P, const Vec& v, Rows& rows) const {
+void Chain<N>::floor_rows(const Pose& P, const Vec& v, Rows<N>& rows) const {
   for (int i = 0; i < N; ++i) {
     for (const Geom& g : model.links[i].geoms) {
       const double mu = std::max(g.friction, model.floor_friction);
@@ -119,9 +87,9 @@ void Chain<N>::floor_rows(const Pose& P, const Vec& v, Rows& rows) const {
         if (r >= 0) continue;
         const Jacobian J = jacobian(P, i, {centre.x(), dist / 2});
         const double edge = 2 * mu * mu * (1 + mu * mu) * weight[i];
-        rows.add(soft_row(J.y + mu * J.x, r, v, model.contact, edge));
-        rows.add(soft_row(J.y - mu * J.x, r, v, model.contact, edge));
-        rows.add(soft_row(J.y, r, v, model.contact, edge / 2));
+        rows.add(soft_row<N>(J.y + mu * J.x, r, v, model.contact, edge, model.h));
+        rows.add(soft_row<N>(J.y - mu * J.x, r, v, model.contact, edge, model.h));
+        rows.add(soft_row<N>(J.y, r, v, model.contact, edge / 2, model.h));
       }
     }
   }
@@ -146,7 +114,7 @@ static std::pair<double, double> closest(const Vec2& a1, const Vec2& a2, const V
 
 // Capsule against capsule without friction: one row along the line that joins the closest points.
 template <int N>
-void Chain<N>::self_rows(const Pose& P, const Vec& v, Rows& rows) const {
+void Chain<N>::self_rows(const Pose& P, const Vec& v, Rows<N>& rows) const {
   for (int i = 0; i < N; ++i) {
     for (int j = i + 1; j < N; ++j) {
       if (parent[j] == i) continue;
@@ -161,7 +129,7 @@ void Chain<N>::self_rows(const Pose& P, const Vec& v, Rows& rows) const {
           const Vec2 n = gap / length, touch = c1 + (g.radius + dist / 2) * n;
           const Jacobian J1 = jacobian(P, i, touch), J2 = jacobian(P, j, touch);
           const Vec J = n.x() * (J2.x - J1.x) + n.y() * (J2.y - J1.y);
-          rows.add(soft_row(J, r, v, model.contact, weight[i] + weight[j]));
+          rows.add(soft_row<N>(J, r, v, model.contact, weight[i] + weight[j], model.h));
         }
       }
     }
@@ -170,80 +138,23 @@ void Chain<N>::self_rows(const Pose& P, const Vec& v, Rows& rows) const {
 
 // ---- acceleration --------------------------------------------------------------------------------------------------
 
-// x with A x = b for a symmetric positive definite A: Gaussian elimination, which then needs no pivots.
 template <int N>
-auto Chain<N>::divide(Square A, Vec b) -> Vec {
-  for (int j = 0; j < N; ++j) {
-    A(j, j) = 1 / A(j, j);
-    for (int i = j + 1; i < N; ++i) {
-      const double f = A(i, j) * A(j, j);
-      if (f == 0) continue;  // joints of different branches
-      for (int k = i; k < N; ++k) A(k, i) -= f * A(k, j);
-      b[i] -= f * b[j];
-    }
-  }
-  for (int j = N - 1; j >= 0; --j) {
-    for (int k = j + 1; k < N; ++k) b[j] -= A(k, j) * b[k];
-    b[j] *= A(j, j);
-  }
-  return b;
-}
-
-// The acceleration minimises
-//   C(a) = 1/2 a^T M a - force^T a + sum over rows with J a < a_ref of (J a - a_ref)^2 / (2 R).
-// With the violated rows known this is linear: (M + sum J^T J / R) a = force + sum J^T a_ref / R.
-// Guess them from the acceleration without rows, solve, mark again, until the marks stay (Newton's method).
-template <int N>
-auto Chain<N>::solve(const Square& M, const Vec& force, Rows& rows) const -> Vec {
-  Vec a = divide(M, force);
-  for (int iteration = 0; iteration < 100; ++iteration) {
-    Square H = M;
-    Vec g = force;
-    bool changed = false;
-    for (int k = 0; k < rows.size; ++k) {
-      Row& row = rows.row[k];
-      const bool violated = row.J.dot(a) < row.a_ref;
-      changed |= violated != row.violated;
-      row.violated = violated;
-      if (!violated) continue;
-      const Vec J_R = row.J / row.R;
-      H.noalias() += J_R * row.J.transpose();
-      g += J_R * row.a_ref;
-    }
-    if (!changed) break;
-    const Vec a_full = divide(H, g);
-    double t = 1;  // rarely the marks go round in a circle: then go only as far as C falls
-    while (iteration > 10 && t > 1e-3 && cost(M, force, rows, a + t * (a_full - a)) > cost(M, force, rows, a)) t /= 2;
-    a = t == 1 ? a_full : Vec(a + t * (a_full - a));
-  }
-  return a;
-}
-
-template <int N>
-double Chain<N>::cost(const Square& M, const Vec& force, const Rows& rows, const Vec& a) const {
-  double C = 0.5 * a.dot(M * a) - force.dot(a);
-  for (int k = 0; k < rows.size; ++k) {
-    const double gap = std::min(0.0, rows.row[k].J.dot(a) - rows.row[k].a_ref);
-    C += gap * gap / (2 * rows.row[k].R);
-  }
-  return C;
-}
-
-template <int N>
-auto Chain<N>::constrained(const Vec& q, const Vec& v, const Vec& motor, Square& M) const -> Vec {
+auto Chain<N>::constrained(const Vec& q, const Vec& v, const Vec& motor, Matrix& M) const -> Vec {
   const Pose P = pose(q, v);
   Vec force = motor - damping.cwiseProduct(v) - stiffness.cwiseProduct(q);
   forces(P, v, M, force);
-  Rows rows;
-  limit_rows(q, v, rows);
+  Rows<N> rows;
+  for (int i = 0; i < N; ++i)
+    add_limit<N>(rows, i, model.links[i].lo, model.links[i].hi, q, v, model.limit, model.limit_margin, limit_weight[i],
+                 model.h);
   if (model.floor) floor_rows(P, v, rows);
   if (model.self_contact) self_rows(P, v, rows);
-  return solve(M, force, rows);
+  return solve<N>(M, force, rows);
 }
 
 template <int N>
 auto Chain<N>::acceleration(const Vec& q, const Vec& v, const Vec& force) const -> Vec {
-  Square M;
+  Matrix M;
   return constrained(q, v, force, M);
 }
 
@@ -255,7 +166,7 @@ auto Chain<N>::motor_force(const Vec& control) const -> Vec {
 // M a - force
 template <int N>
 auto Chain<N>::constraint_force(const Vec& q, const Vec& v, const Vec& control) const -> Vec {
-  Square M;
+  Matrix M;
   const Vec motor = motor_force(control), a = constrained(q, v, motor, M);
   Vec force = motor - damping.cwiseProduct(v) - stiffness.cwiseProduct(q);
   forces(pose(q, v), v, M, force);
@@ -270,26 +181,20 @@ void Chain<N>::step(Vec& q, Vec& v, const Vec& control) const {
   const Vec motor = motor_force(control);
   if (model.integrator == Model::euler) {
     // Semi-implicit: damping acts at the new speed, (M + h D) a' = M a; then the new speed moves the position.
-    Square M;
+    Matrix M;
     const Vec a = constrained(q, v, motor, M);
     const Vec force = M * a;
     M.diagonal() += h * damping;
-    v += h * divide(M, force);
+    v += h * divide<N>(M, force);
     q += h * v;
     return;
   }
-  // Classical Runge-Kutta on (q, v); limits and contacts act anew at every stage.
-  const Vec v1 = v, a1 = acceleration(q, v1, motor);
-  const Vec v2 = v + h / 2 * a1, a2 = acceleration(q + h / 2 * v1, v2, motor);
-  const Vec v3 = v + h / 2 * a2, a3 = acceleration(q + h / 2 * v2, v3, motor);
-  const Vec v4 = v + h * a3, a4 = acceleration(q + h * v3, v4, motor);
-  q += h / 6 * (v1 + 2 * v2 + 2 * v3 + v4);
-  v += h / 6 * (a1 + 2 * a2 + 2 * a3 + a4);
+  runge_kutta<N>(h, q, v, [&](const Vec& q, const Vec& v) { return acceleration(q, v, motor); });
 }
 
 template <int N>
-auto Chain<N>::mass_matrix(const Vec& q) const -> Square {
-  Square M;
+auto Chain<N>::mass_matrix(const Vec& q) const -> Matrix {
+  Matrix M;
   Vec ignored = Vec::Zero();
   forces(pose(q, Vec::Zero()), Vec::Zero(), M, ignored);
   return M;
@@ -306,34 +211,31 @@ double Chain<N>::energy(const Vec& q, const Vec& v) const {
 
 // ---- from the table to the numbers above ---------------------------------------------------------------------------
 
-// Solid capsule: a cylinder of length L and two half balls, about its middle; `along` = about its own axis.
-struct Capsule { double mass, across, along; };
-static Capsule weigh(const Geom& g, double density) {
-  const double pi = std::acos(-1.0), r = g.radius, L = (g.to - g.from).norm();
-  const double m_c = pi * r * r * L * density, m_s = 4.0 / 3 * pi * r * r * r * density;
-  return {m_c + m_s, m_c * (3 * r * r + L * L) / 12 + m_s * (0.4 * r * r + 0.375 * r * L + 0.25 * L * L),
-          m_c * r * r / 2 + 0.4 * m_s * r * r};
-}
-
-// The fluid sees a link as the box of the same mass and inertia, sides b (along) and s, s (across).
-template <class Drag>
-static Drag box_drag(const Geom& g, const Capsule& c, const Model& model) {
-  const double pi = std::acos(-1.0), density = model.fluid_density, viscosity = model.fluid_viscosity;
-  const double s = std::sqrt(6 * c.along / c.mass), b = std::sqrt(6 * (2 * c.across - c.along) / c.mass);
-  const double d = (b + 2 * s) / 3;
-  return {.linear = 3 * pi * d * viscosity, .along = 0.5 * density * s * s, .across = 0.5 * density * s * b,
-          .spin = pi * d * d * d * viscosity, .spin2 = density * s * (std::pow(b, 4) + std::pow(s, 4)) / 64,
-          .axis = (g.to - g.from).normalized()};
-}
+static Capsule weigh(const Geom& g, double density) { return weigh_capsule((g.to - g.from).norm(), g.radius, density); }
 
 template <int N>
 Chain<N>::Chain(const Model& table) : model(table) {
+  read_tree();
+  weigh_links();
+  // What the softness of rows is scaled with: how easily each joint and each com gives way at q = 0.
+  Matrix M_inv;
+  for (int i = 0; i < N; ++i) M_inv.col(i) = divide<N>(mass_matrix(Vec::Zero()), Vec::Unit(i));
+  const Pose P = pose(Vec::Zero(), Vec::Zero());
+  limit_weight = M_inv.diagonal();
+  for (int i = 0; i < N; ++i) {
+    const Jacobian J = jacobian(P, i, P.point(i, solid[i].com));
+    weight[i] = (J.x.dot(M_inv * J.x) + J.y.dot(M_inv * J.y)) / 3;  // of x, y, z: in the plane one of them is 0
+  }
+}
+
+template <int N>
+void Chain<N>::read_tree() {
   const auto demand = [&](bool ok, const char* what) {
-    if (!ok) throw std::invalid_argument("model " + table.name + ": " + what);
+    if (!ok) throw std::invalid_argument("model " + model.name + ": " + what);
   };
-  demand(table.links.size() == N, "another number of links than the chain");
+  demand(model.links.size() == N, "another number of links than the chain");
   turns.setZero(), slide_x.setZero(), slide_y.setZero();
-  double total = 0;
+  std::size_t geoms = 0;
   for (int i = 0; i < N; ++i) {
     const Link& link = model.links[i];
     const int p = parent[i] = link.parent;
@@ -343,19 +245,28 @@ Chain<N>::Chain(const Model& table) : model(table) {
     if (p >= 0) turns.col(i) = turns.col(p), slide_x.col(i) = slide_x.col(p), slide_y.col(i) = slide_y.col(p);
     turns(i, i) = link.turn, slide_x(i, i) = link.axis.x(), slide_y(i, i) = link.axis.y();
     damping[i] = link.damping, stiffness[i] = link.stiffness, gear[i] = link.gear;
+    geoms += link.geoms.size();
+  }
+  const std::size_t rows = 2 * N + 6 * geoms + (model.self_contact ? geoms * (geoms - 1) / 2 : 0);
+  demand(rows <= Rows<N>::capacity, "more limits and contacts than there is room for");
+}
 
-    for (const Geom& g : link.geoms) {
+template <int N>
+void Chain<N>::weigh_links() {
+  double total = 0;
+  for (int i = 0; i < N; ++i) {
+    const std::vector<Geom>& geoms = model.links[i].geoms;
+    for (const Geom& g : geoms) {
       const double m = weigh(g, model.density).mass;
       solid[i].mass += m, solid[i].com += m * (g.from + g.to) / 2;
     }
     if (solid[i].mass > 0) solid[i].com /= solid[i].mass;
-    for (const Geom& g : link.geoms) {  // parallel axes
+    for (const Geom& g : geoms) {  // parallel axes
       const Capsule c = weigh(g, model.density);
       solid[i].inertia += c.across + c.mass * ((g.from + g.to) / 2 - solid[i].com).squaredNorm();
     }
     total += solid[i].mass;
-    if (model.fluid_density > 0 && link.geoms.size() == 1)
-      drags[i] = box_drag<Drag>(link.geoms[0], weigh(link.geoms[0], model.density), model);
+    if (model.fluid_density > 0 && geoms.size() == 1) drags[i] = box_drag(geoms[0], weigh(geoms[0], model.density));
   }
   constant_mass.setZero();
   for (int i = 0; i < N; ++i) {
@@ -363,16 +274,17 @@ Chain<N>::Chain(const Model& table) : model(table) {
     constant_mass += solid[i].inertia * turns.col(i) * turns.col(i).transpose();
     constant_mass(i, i) += model.links[i].armature;
   }
+}
 
-  // What the softness of rows is scaled with: how easily each joint and each com gives way at q = 0.
-  Square M_inv;
-  for (int i = 0; i < N; ++i) M_inv.col(i) = divide(mass_matrix(Vec::Zero()), Vec::Unit(i));
-  const Pose P = pose(Vec::Zero(), Vec::Zero());
-  limit_weight = M_inv.diagonal();
-  for (int i = 0; i < N; ++i) {
-    const Jacobian J = jacobian(P, i, P.point(i, solid[i].com));
-    weight[i] = (J.x.dot(M_inv * J.x) + J.y.dot(M_inv * J.y)) / 3;  // of x, y, z: in the plane one of them is 0
-  }
+// The fluid sees a link as the box of the same mass and inertia, sides b (along) and s, s (across).
+template <int N>
+auto Chain<N>::box_drag(const Geom& g, const Capsule& c) const -> Drag {
+  const double pi = std::acos(-1.0), density = model.fluid_density, viscosity = model.fluid_viscosity;
+  const double s = std::sqrt(6 * c.along / c.mass), b = std::sqrt(6 * (2 * c.across - c.along) / c.mass);
+  const double d = (b + 2 * s) / 3;
+  return {.linear = 3 * pi * d * viscosity, .along = 0.5 * density * s * s, .across = 0.5 * density * s * b,
+          .spin = pi * d * d * d * viscosity, .spin2 = density * s * (std::pow(b, 4) + std::pow(s, 4)) / 64,
+          .axis = (g.to - g.from).normalized()};
 }
 
 template struct Chain<2>;  // cart and pole

@@ -4,13 +4,13 @@
 //   M(q) a + c(q, v) = u - damping v - stiffness q + J^T f        q joint positions, v joint speeds, a accelerations
 //
 // c collects gravity and centrifugal forces; the rows of J are the violated limits and contacts, f >= 0 their forces.
-// Read in this order: Link, Model, Chain here, then chain.cpp from top to bottom.
+// Read in this order: Link, Model, Chain here, chain.cpp from top to bottom, dynamics.h.
 #pragma once
-#include <Eigen/Core>
 #include <array>
 #include <limits>
 #include <string>
 #include <vector>
+#include "envs/dynamics.h"
 
 // A point of the plane: (x, z) for robots that stand upright, (x, y) for the swimmer and the reacher, which lie in it.
 using Vec2 = Eigen::Vector2d;
@@ -46,9 +46,6 @@ struct Link {
   std::vector<Geom> geoms{};
 };
 
-// How hard a violated row is, from dmin at the surface to dmax at depth `width` (m, rad): MuJoCo's solimp.
-struct Impedance { double dmin = 0.9, dmax = 0.95, width = 0.001; };
-
 // A robot: the table of its links and the world around it.
 struct Model {
   std::string name;
@@ -72,8 +69,8 @@ struct Model {
 // Source: environments.md section 5; MuJoCo documentation, "Computation".
 template <int N>
 struct Chain {
-  using Vec = Eigen::Matrix<double, N, 1>;      // one number a joint
-  using Square = Eigen::Matrix<double, N, N>;
+  using Vec = Vector<N>;
+  using Matrix = Square<N>;
   struct Solid { double mass = 0, inertia = 0; Vec2 com{0, 0}; };  // kg; kg m^2 about the com; com in the link's frame
   struct Drag { double linear = 0, along = 0, across = 0, spin = 0, spin2 = 0; Vec2 axis{1, 0}; };  // of the fluid
   struct Pose {           // where every link is and how it moves, in the world
@@ -84,8 +81,6 @@ struct Chain {
     Vec2 point(int link, const Vec2& p) const { return Vec2(x[link], y[link]) + rotate({cos[link], sin[link]}, p); }
   };
   struct Jacobian { Vec x, y; };                // d(point)/dq
-  struct Row { Vec J; double a_ref, R; bool violated; };  // wanted: J a >= a_ref, with softness R
-  struct Rows;                                  // list of rows with a fixed capacity
 
   explicit Chain(const Model& model);
 
@@ -97,7 +92,7 @@ struct Chain {
 
   Pose pose(const Vec& q, const Vec& v) const;
   Vec2 point(const Vec& q, int link, const Vec2& p) const { return pose(q, Vec::Zero()).point(link, p); }
-  Square mass_matrix(const Vec& q) const;
+  Matrix mass_matrix(const Vec& q) const;
   double energy(const Vec& q, const Vec& v) const;  // kinetic + gravity's + springs' (J)
 
   Model model;
@@ -106,22 +101,20 @@ struct Chain {
   Vec limit_weight;                             // diag(M^-1) at q = 0
 
  private:
+  void read_tree();
+  void weigh_links();
+  Drag box_drag(const Geom& g, const Capsule& c) const;
   Jacobian jacobian(const Pose& P, int link, const Vec2& p) const;
-  void forces(const Pose& P, const Vec& v, Square& M, Vec& force) const;
+  void forces(const Pose& P, const Vec& v, Matrix& M, Vec& force) const;
   void drag(int link, const Pose& P, const Jacobian& J, const Vec& v, Vec& force) const;
-  void limit_rows(const Vec& q, const Vec& v, Rows& rows) const;
-  void floor_rows(const Pose& P, const Vec& v, Rows& rows) const;
-  void self_rows(const Pose& P, const Vec& v, Rows& rows) const;
-  Row soft_row(const Vec& J, double r, const Vec& v, const Impedance& imp, double weight) const;
-  static Vec divide(Square A, Vec b);
-  Vec solve(const Square& M, const Vec& force, Rows& rows) const;
-  double cost(const Square& M, const Vec& force, const Rows& rows, const Vec& a) const;
-  Vec constrained(const Vec& q, const Vec& v, const Vec& force, Square& M) const;
+  void floor_rows(const Pose& P, const Vec& v, Rows<N>& rows) const;
+  void self_rows(const Pose& P, const Vec& v, Rows<N>& rows) const;
+  Vec constrained(const Vec& q, const Vec& v, const Vec& force, Matrix& M) const;
 
   std::array<int, N> parent;
-  Square turns;                                 // turns(j, i) = turn of hinge j if it carries link i, else 0
-  Square slide_x, slide_y;                      // the same with the axes of the slides
-  Square constant_mass;                         // the part of M that does not depend on q
+  Matrix turns;                                 // turns(j, i) = turn of hinge j if it carries link i, else 0
+  Matrix slide_x, slide_y;                      // the same with the axes of the slides
+  Matrix constant_mass;                         // the part of M that does not depend on q
   Vec damping, stiffness, gear;
   std::array<Drag, N> drags;
 };

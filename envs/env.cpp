@@ -13,6 +13,7 @@
 #include "envs/mountain_car.h"
 #include "envs/pendulum.h"
 #include "envs/reacher.h"
+#include "envs/reacher7.h"
 #include "envs/swimmer.h"
 #include "envs/walker2d.h"
 #ifdef HAVE_MUJOCO
@@ -68,6 +69,7 @@ static const Makers& makers() {
       {"inverted_double_pendulum", make<InvertedDoublePendulum>},
       {"swimmer", make<Swimmer>},
       {"reacher", make<Reacher>},
+      {"reacher7", make<Reacher7>},
       {"half_cheetah", make<HalfCheetah>},
       {"half_cheetah_pets", make<HalfCheetahPets>},
       {"walker2d", make<Walker2d>},

@@ -11,9 +11,11 @@
 #include "envs/inverted_pendulum.h"
 #include "envs/cartpole_swingup.h"
 #include "envs/mujoco/planar.h"
+#include "envs/mujoco/reacher7_model.h"
 #include "envs/mujoco/runners.h"
 #include "envs/mujoco/simulator.h"
 #include "envs/reacher.h"
+#include "envs/reacher7.h"
 #include "envs/swimmer.h"
 #include "envs/walker2d.h"
 #include "tests/catch.h"
@@ -152,6 +154,40 @@ TEST_CASE("the hopper's links touch each other as in MuJoCo", "[envs][mujoco]") 
     }
   }
   CHECK(touching > 50);
+}
+
+TEST_CASE("the arm of reacher7 follows MuJoCo for 100 steps, through its limits; its tip is MuJoCo's", "[envs][mujoco]") {
+  Reacher7 env;
+  Simulator simulator(reacher7_xml);
+  double worst = 0, tip_error = 0;
+  long at_limit = 0;
+  for (const double amplitude : {0.1, 0.8}) {
+    for (int episode = 0; episode < 5; ++episode) {
+      Rng rng(100 + episode);
+      Sim sim = env.start(rng);
+      for (int i = 17; i < 20; ++i) sim(i) = 0.1 * rng.normal();  // the target drifts
+      simulator.set(&sim(0), &sim(10));
+      for (int t = 0; t < 100; ++t) {
+        Sim a(7, 1);
+        for (double& x : a.reshaped()) x = rng.uniform(-amplitude, amplitude);
+        const Sim u = 20 * a;
+        sim = env.advance(sim, a);
+        simulator.step(u.data(), 2);
+        mj_forward(simulator.model.get(), simulator.data.get());
+        at_limit += simulator.data->nefc;
+        const Eigen::Map<Eigen::ArrayXd> q(simulator.data->qpos, 10), v(simulator.data->qvel, 10);
+        worst = std::max({worst, (sim.col(0).head(10) - q).abs().maxCoeff(), (sim.col(0).segment(10, 10) - v).abs().maxCoeff()});
+        // the tip: the middle of the hand's two finger tips is 0.16828 along the hand
+        const int hand = mj_name2id(simulator.model.get(), mjOBJ_BODY, "r_wrist_roll_link");
+        const double *p = simulator.data->xpos + 3 * hand, *R = simulator.data->xmat + 9 * hand;
+        const Sim tip = env.tip<Sim>(sim.topRows(17));
+        for (int k = 0; k < 3; ++k) tip_error = std::max(tip_error, std::abs(tip(k) - (p[k] + 0.16828 * R[3 * k])));
+      }
+    }
+  }
+  CHECK(at_limit > 100);
+  CHECK(worst < 1e-10);
+  CHECK(tip_error < 1e-12);
 }
 
 TEST_CASE("masses are MuJoCo's", "[envs][mujoco]") {
