@@ -1,5 +1,5 @@
-// An arm of N hinges one after another in space, without gravity and contacts: chain.h's dynamics with vectors and 3 x 3
-// inertias. Read chain.cpp first.
+// An arm of N hinges one after another in space, without gravity and contacts: chain.h's dynamics with vectors and
+// 3 x 3 inertias. Read chain.cpp first.
 #pragma once
 #include <Eigen/Geometry>
 #include <limits>
@@ -94,7 +94,8 @@ template <int N> struct Arm {
     s.com /= s.mass;
     for (const Tube& t : tubes) {  // across everything, then less along the axis; parallel axes
       const Capsule c = weigh_capsule((t.to - t.from).norm(), t.radius, density);
-      const Vec3 axis = t.to == t.from ? Vec3::UnitX() : Vec3((t.to - t.from).normalized()), r = (t.from + t.to) / 2 - s.com;
+      const Vec3 axis = t.to == t.from ? Vec3(Vec3::UnitX()) : Vec3((t.to - t.from).normalized());
+      const Vec3 r = (t.from + t.to) / 2 - s.com;
       s.inertia += c.across * Eigen::Matrix3d::Identity() + (c.along - c.across) * axis * axis.transpose();
       s.inertia += c.mass * (r.squaredNorm() * Eigen::Matrix3d::Identity() - r * r.transpose());
     }

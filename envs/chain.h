@@ -66,7 +66,7 @@ struct Model {
 
 // The dynamics of a Model with N links. Stateless: every function is pure and may be called from several threads.
 // Throws std::invalid_argument if the table has another number of links or breaks an assumption above.
-// Source: environments.md section 5; MuJoCo documentation, "Computation".
+// Source: README.md, "What the simulator does"; MuJoCo's documentation, "Computation".
 template <int N>
 struct Chain {
   using Vec = Vector<N>;

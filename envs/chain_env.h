@@ -66,6 +66,8 @@ template <class Task, int N> struct ChainEnv : EnvOf<Task> {
       d.strokes.push_back({d.left, -0.02, d.right, -0.02, 0.02, 4});
       for (double x = std::ceil(d.left); x < d.right; ++x) d.strokes.push_back({x, -0.3, x, -0.05, 0.02, 4});
     }
+    if (const Link& cart = chain.model.links[0]; cart.axis.x() != 0 && std::isfinite(cart.lo))
+      d.strokes.push_back({cart.lo, 0, cart.hi, 0, 0.01, 4});  // the rail
     const auto pose = chain.pose(sim.col(0).template head<N>(), Vec::Zero());
     for (int i = 0; i < N; ++i) {
       for (const Geom& g : chain.model.links[i].geoms) {

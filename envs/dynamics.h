@@ -1,5 +1,5 @@
 // What chain.h and arm.h share: Runge-Kutta, soft rows (limits and contacts), and the acceleration that answers them.
-// All of it as MuJoCo 2.2.2 does it: environments.md section 5; MuJoCo documentation, "Computation", "Constraint model".
+// All of it as MuJoCo 2.2.2 does it: README.md, "What the simulator does"; MuJoCo's documentation, "Computation".
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>

@@ -42,10 +42,8 @@ template <class Task> struct GridEnv : EnvOf<Task> {
   Drawing draw(const Sim& sim) const override {
     Drawing d{-0.6, grid.cols() - 0.4, 0.6 - grid.rows(), 0.6};
     for (int S = 0; S < grid.states(); ++S) {
-      const double x = S % grid.cols(), y = -S / grid.cols();
-      const int colour = grid.wall(S) ? 5 : grid.cell(S) == 'G' ? 3 : grid.cell(S) == 'C' ? 2 : 0;
-      d.strokes.push_back({x - 0.1, y, x + 0.1, y, 0.42, 4});
-      d.strokes.push_back({x - 0.1, y, x + 0.1, y, 0.4, colour});
+      const int colour = grid.wall(S) ? 5 : grid.cell(S) == 'G' ? 3 : grid.cell(S) == 'C' ? 2 : 4;
+      d.tiles.push_back({double(S % grid.cols()), -double(S / grid.cols()), colour});
     }
     d.strokes.push_back({sim(1, 0), -sim(0, 0), sim(1, 0), -sim(0, 0), 0.3, 1});
     return d;

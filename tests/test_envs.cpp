@@ -209,7 +209,7 @@ TEST_CASE("a soft limit pushes with f = max(0, (a_ref - a_free) / (A + R))", "[e
   const Chain<2> chain(model);
   const Eigen::Vector2d q(2.5005, 0), v(0.3, 0);  // half a millimetre too far, hanging
   const Eigen::Matrix2d A_inv = chain.mass_matrix(q).inverse();
-  // d = 0.9 + 0.05 y(0.5), tc = 0.04: facts in environments.md, section 5
+  // d = 0.9 + 0.05 y(0.5), tc = 0.04
   const double d = 0.9 + 0.05 * 0.5, b = 2 / (0.95 * 0.04), k = 1 / std::pow(0.95 * 0.04, 2);
   const double R = (1 - d) / d * chain.mass_matrix(Eigen::Vector2d::Zero()).inverse()(0, 0);
   const Eigen::Vector2d a_free = chain.acceleration({0, 0}, v, {0, 0});
@@ -239,7 +239,7 @@ TEST_CASE("the swimmer's fluid stops it, and pushes across 6.6 times harder than
   const auto force = [&](const Eigen::Matrix<double, 5, 1>& v) {
     return Eigen::Matrix<double, 5, 1>(chain.mass_matrix(q) * chain.acceleration(q, v, Chain<5>::Vec::Zero()));
   };
-  // environments.md section 5: three links, each f = -0.4645027526 v - quadratic v |v|
+  // three links, each f = -0.4645027526 v - quadratic v |v|
   CHECK(force({2, 0, 0, 0, 0})[0] == Approx(-3 * (0.4645027526 * 2 + 58.58823529 * 4)).epsilon(1e-8));
   CHECK(force({0, -2, 0, 0, 0})[1] == Approx(3 * (0.4645027526 * 2 + 388.9495035 * 4)).epsilon(1e-8));
   // the last link turning about its end at 1 rad/s: its com moves at 0.5 m/s, 0.5 m away, and it spins

@@ -156,7 +156,7 @@ TEST_CASE("the hopper's links touch each other as in MuJoCo", "[envs][mujoco]") 
   CHECK(touching > 50);
 }
 
-TEST_CASE("the arm of reacher7 follows MuJoCo for 100 steps, through its limits; its tip is MuJoCo's", "[envs][mujoco]") {
+TEST_CASE("reacher7 follows MuJoCo for 100 steps, through its limits; its tip is MuJoCo's", "[envs][mujoco]") {
   Reacher7 env;
   Simulator simulator(reacher7_xml);
   double worst = 0, tip_error = 0;
@@ -176,8 +176,9 @@ TEST_CASE("the arm of reacher7 follows MuJoCo for 100 steps, through its limits;
         mj_forward(simulator.model.get(), simulator.data.get());
         at_limit += simulator.data->nefc;
         const Eigen::Map<Eigen::ArrayXd> q(simulator.data->qpos, 10), v(simulator.data->qvel, 10);
-        worst = std::max({worst, (sim.col(0).head(10) - q).abs().maxCoeff(), (sim.col(0).segment(10, 10) - v).abs().maxCoeff()});
-        // the tip: the middle of the hand's two finger tips is 0.16828 along the hand
+        worst = std::max(worst, (sim.col(0).head(10) - q).abs().maxCoeff());
+        worst = std::max(worst, (sim.col(0).segment(10, 10) - v).abs().maxCoeff());
+        // the tip lies 0.16828 m along the hand
         const int hand = mj_name2id(simulator.model.get(), mjOBJ_BODY, "r_wrist_roll_link");
         const double *p = simulator.data->xpos + 3 * hand, *R = simulator.data->xmat + 9 * hand;
         const Sim tip = env.tip<Sim>(sim.topRows(17));

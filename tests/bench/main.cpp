@@ -49,4 +49,5 @@ void print(const BenchRow& row) {
 int main() {
   print_header();
   bench_autodiff();
+  bench_envs();
 }
