@@ -1,6 +1,5 @@
 // Q-planning (slide "Q-Planning"): learn a tabular model from random experience, then plan with it and never act again.
-// The picture: how far Q is from the optimum, against planning updates, one curve per amount of experience.
-//
+// The picture: the error of Q against planning updates, one curve per amount of experience.
 //   build/01_q_planning                                   both mazes, 5 seeds: 3 s, 10 MB
 //   build/01_q_planning --env slippery_maze --slip 0.5    one of them
 #include <cmath>
@@ -131,14 +130,15 @@ int main(int argc, char** argv) {
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "updates", "max_error", "model_error"});
     Progress progress(opt, long(opt.seeds) * mazes(opt).size(), "error", "runs");
     Agent agent;
-    double done = 0, error = 0;
+    long done = 0;
+    Real error = 0;
     for (const std::string& env : mazes(opt))
       for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
         agent.Q = Mat::Zero(dyna_maze().states(), Maze::actions);
         if (!opt.load.empty()) load_networks(opt.load, agent);
         run(opt, env, seed, agent, log);
         error = max_error(agent.Q, value_iteration(make_maze(opt, env), opt.gamma));
-        progress.show(long(++done), error);
+        progress.show(++done, error);
       }
     if (!opt.save.empty()) save_networks(opt.save, agent, {{"program", opt.program}, {"env", opt.env}});
     const Maze maze = make_maze(opt, mazes(opt).back());
