@@ -31,7 +31,7 @@ help:
 program  = $(patsubst %_main,%,$(subst /,_,$(patsubst chapters/%.cpp,%,$(1))))
 ROLLOUT := $(wildcard envs/rollout.cpp)
 MAINS   := $(sort $(filter-out chapters/00_toolbox/%,$(wildcard chapters/*/*.cpp)))
-COURSE  := $(foreach main,$(MAINS),$(call program,$(main)))
+COURSE  := $(sort $(foreach main,$(MAINS),$(call program,$(main))))
 PROGRAMS := $(COURSE) $(if $(ROLLOUT),rollout)
 LIBRARY := $(wildcard autodiff/*.cpp plots/*.cpp chapters/00_toolbox/*.cpp) $(filter-out $(ROLLOUT),$(wildcard envs/*.cpp))
 TESTS   := $(wildcard tests/*.cpp)
@@ -238,6 +238,15 @@ endif
 
 plots: all
 	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$(OUT)" || exit $$?; done
+
+# Claims are measured at the programs' default settings; CLAIMS_<program> adds options. Long ones: LONG_CLAIMS.
+LONG_CLAIMS :=
+claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%))
+	@$(foreach p,$(filter-out $(LONG_CLAIMS),$(COURSE)),build/$(p) --no-plot --out "$(OUT)" $(CLAIMS_$(p)) || exit $$?;)
+	@grep -hv '^#' "$(OUT)"/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
+claims-long: $(LONG_CLAIMS:%=build/%)
+	@$(foreach p,$(LONG_CLAIMS),build/$(p) --no-plot --out "$(OUT)" $(CLAIMS_$(p)) || exit $$?;)
+	@$(if $(LONG_CLAIMS),,echo "None of the chapters so far has a long claim: make claims measures them all")
 
 bench: build/bench
 	@build/bench
