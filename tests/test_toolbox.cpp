@@ -663,7 +663,7 @@ TEST_CASE("a matrix lies row by row: numpy sees W[i, j] as we do", "[00][safeten
   CHECK(std::vector<float>(rows, rows + 6) == std::vector<float>{1, 2, 3, 4, 5, 6});
 }
 
-TEST_CASE("what the reference implementation writes is read, and written again with the same data", "[00][safetensors]") {
+TEST_CASE("what the reference implementation writes is read, and written again alike", "[00][safetensors]") {
   // safetensors.numpy.save({"W": np.array([[1, 2, 3], [4, 5, 6]], np.float32)}, {"env": "maze"}), version 0.8.0
   const std::string header =
       R"({"__metadata__":{"env":"maze"},"W":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}})";

@@ -7,12 +7,12 @@
 //     static std::vector<std::string> environments() { return {"cartpole", "maze"}; }  // the first is the default
 //     static Presets paper() { return {{"cartpole", {{"steps", 30000}}}}; }            // --preset paper
 //     static Preset  smoke() { return {{"steps", 50}}; }                               // --smoke
-//     void check() const;                       // relations between options: throws BadInput
-//     static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";              // first line of --help
+//     void check() const;                          // relations between options: throws BadInput
+//     static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";  // first line of --help
 //   };
 //   const Options opt = parse<Options>(argc, argv);
 //
-// Everything but the options themselves may be left out. Precedence: command line, --config, --smoke, --preset, default.
+// All but the options may be left out. Precedence: command line, --config, --smoke, --preset, default.
 #pragma once
 
 #include <chrono>

@@ -19,7 +19,7 @@ inline Measured exact(double x) {
 }
 
 // `holds`: the whole 95 % interval over seeds (of an exact computation: the number) is on the claimed side, its limit
-// included; `does not hold`: it is on the other; else `unclear`. One seed has no interval: always `unclear`. So has NaN.
+// included; `does not hold`: it is on the other; else `unclear`. One seed has no interval: always `unclear`, as is NaN.
 //
 //   Claims claims(opt);
 //   claims.at_most("n = 50 is at the shortest path within 6 episodes", "Dyna-Q on a Simple Maze", episodes, 6);
