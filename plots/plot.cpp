@@ -171,9 +171,8 @@ bool has_data(const Panel& panel) {
 }
 
 bool has_key(const Panel& panel) {
-  return panel.key != Key::off && std::any_of(panel.layers.begin(), panel.layers.end(), [](const Layer& l) {
-           return l.kind != Kind::text && !l.label.empty();
-         });
+  return panel.key != Key::off && std::any_of(panel.layers.begin(), panel.layers.end(),
+                                              [](const Layer& l) { return l.kind != Kind::text && !l.label.empty(); });
 }
 
 // The range in y; bars stand on 0, where gnuplot would cut them off at the shortest.
@@ -185,8 +184,8 @@ std::array<double, 2> with_baseline(const Panel& panel) {
 }
 
 Colour in_order(const Layer& layer, int& used) {
-  constexpr Colour palette[] = {colour::blue, colour::vermillion, colour::green, colour::purple,
-                                colour::orange, colour::sky, colour::black, colour::grey};
+  constexpr Colour palette[] = {colour::blue,   colour::vermillion, colour::green, colour::purple,
+                                colour::orange, colour::sky,        colour::black, colour::grey};
   return layer.colour == by_order ? palette[used++ % std::size(palette)] : layer.colour;
 }
 
@@ -216,18 +215,23 @@ std::vector<std::string> plot_parts(const Layer& layer, int index, Colour colour
   const std::string line = paint + " lw " + number(layer.width) + (layer.dashed ? " dt (14,8)" : "");
   const std::string key = layer.label.empty() ? " notitle" : " title " + quote(layer.label) + " noenhanced";
   switch (layer.kind) {
-    case Kind::curve: return {data + "using 1:2 with lines" + line + key};
-    case Kind::line: return {data + "using 1:2 with lines" + line + key};
-    case Kind::points: return {data + "using 1:2 with points pt 7 ps " + number(layer.width) + paint + key};
+    case Kind::curve:
+      return {data + "using 1:2 with lines" + line + key};
+    case Kind::line:
+      return {data + "using 1:2 with lines" + line + key};
+    case Kind::points:
+      return {data + "using 1:2 with points pt 7 ps " + number(layer.width) + paint + key};
     case Kind::bars:
       return {data + "using 1:2:(" + number(layer.width) + ") with boxes fs solid 0.8 noborder" + paint + key};
-    case Kind::arrows: return {data + "using 1:2:3:4 with vectors head filled size char 0.7,22" + line + key};
+    case Kind::arrows:
+      return {data + "using 1:2:3:4 with vectors head filled size char 0.7,22" + line + key};
     case Kind::shape:
       return {data + "using 1:2 with filledcurves closed fs transparent solid " + number(layer.opacity) + " noborder" +
               paint + key};
     case Kind::image:
       return {data + "matrix using (" + number(layer.x[0]) + "+$1):(" + number(layer.y[0]) + "+$2):3 with image" + key};
-    case Kind::text: return {};
+    case Kind::text:
+      return {};
   }
   return {};
 }
@@ -243,13 +247,20 @@ const char* heat_palette =
 
 const char* key_command(Key key) {
   switch (key) {
-    case Key::off: return "unset key\n";
-    case Key::below: return "set key outside below center horizontal Left reverse maxrows 2\n";
-    case Key::right: return "set key outside right top vertical Left reverse\n";
-    case Key::top_left: return "set key inside left top vertical Left reverse\n";
-    case Key::top_right: return "set key inside right top vertical Left reverse\n";
-    case Key::bottom_left: return "set key inside left bottom vertical Left reverse\n";
-    case Key::bottom_right: return "set key inside right bottom vertical Left reverse\n";
+    case Key::off:
+      return "unset key\n";
+    case Key::below:
+      return "set key outside below center horizontal Left reverse maxrows 2\n";
+    case Key::right:
+      return "set key outside right top vertical Left reverse\n";
+    case Key::top_left:
+      return "set key inside left top vertical Left reverse\n";
+    case Key::top_right:
+      return "set key inside right top vertical Left reverse\n";
+    case Key::bottom_left:
+      return "set key inside left bottom vertical Left reverse\n";
+    case Key::bottom_right:
+      return "set key inside right bottom vertical Left reverse\n";
   }
   return "";
 }
