@@ -265,6 +265,18 @@ const char* key_command(Key key) {
   return "";
 }
 
+// A step between the tics of x that leaves room for their numbers: 1, 2 or 5 times a power of ten, 4 to 8 steps.
+std::string tic_step(const Panel& panel) {
+  double low = INFINITY, high = -INFINITY;
+  for (const Layer& layer : panel.layers)
+    for (const double x : layer.x) low = std::fmin(low, x), high = std::fmax(high, x);
+  if (std::isfinite(panel.x[0])) low = panel.x[0];
+  if (std::isfinite(panel.x[1])) high = panel.x[1];
+  if (panel.log_x || !(high > low)) return "autofreq";
+  const double quarter = (high - low) / 4, power = std::pow(10, std::floor(std::log10(quarter)));
+  return number(power * (quarter >= 5 * power ? 5 : quarter >= 2 * power ? 2 : 1));
+}
+
 void send_axes(Gnuplot& gp, const Panel& panel) {
   gp << "unset label\nunset logscale\nset key noenhanced samplen 2 spacing 1.15 noautotitle\n" << heat_palette;
   gp << "set title " << quote(panel.title) << " noenhanced font ',13'\n";
@@ -277,12 +289,12 @@ void send_axes(Gnuplot& gp, const Panel& panel) {
   gp << "set format x '" << (panel.log_x ? "10^{%T}" : "%h") << "'\n";
   gp << "set format y '" << (panel.log_y ? "10^{%T}" : "%h") << "'\n";
   const bool key_below = panel.key == Key::below && has_key(panel);
-  gp << (key_below ? (panel.x_label.empty() ? "set bmargin 4\n" : "set bmargin 5.5\n") : "unset bmargin\n");
+  gp << (key_below ? (panel.x_label.empty() ? "set bmargin 5\n" : "set bmargin 6.5\n") : "unset bmargin\n");
   gp << (panel.equal ? "set size ratio -1\n" : "set size noratio\n");
   gp << (has_key(panel) ? key_command(panel.key) : "unset key\n");
   if (panel.axes) {
     gp << "set border 3 lc rgb '#777777' lw 1\nset tics nomirror out scale 0.5 textcolor rgb '#333333'\n"
-       << "set xtics autofreq\nset ytics autofreq\nset grid back lt 1 lc rgb '#E4E4E4' lw 0.8\n";
+       << "set xtics " << tic_step(panel) << "\nset ytics autofreq\nset grid back lt 1 lc rgb '#E4E4E4' lw 0.8\n";
   } else {
     gp << "unset border\nunset tics\nunset grid\n";
   }

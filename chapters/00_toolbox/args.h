@@ -114,8 +114,8 @@ void prepare(Args& opt);
 template <class Options>
 Options parse(int argc, const char* const* argv) {
   const std::string path = argc > 0 ? argv[0] : "program";
-  Description about{
-      .program = path.substr(path.rfind('/') + 1), .about = {}, .environments = {}, .paper = {}, .smoke = {}};
+  Description about;
+  about.program = path.substr(path.rfind('/') + 1);
   if constexpr (requires { Options::about; }) about.about = Options::about;
   if constexpr (requires { Options::environments(); }) about.environments = Options::environments();
   if constexpr (requires { Options::lecture(); }) about.lecture = Options::lecture();

@@ -1,7 +1,6 @@
 // Q-planning (slide "Q-Planning"): learn a tabular model from random experience, then plan with it and never act again.
 // The picture: the error of Q against planning updates, one curve per amount of experience.
-//   build/01_q_planning                                   both mazes, 5 seeds: 3 s, 10 MB
-//   build/01_q_planning --env slippery_maze --slip 0.5    one of them
+//   build/01_q_planning                     both mazes, 5 seeds: 3 s, 10 MB
 #include <cmath>
 #include "chapters/00_toolbox/args.h"         // Args, parse
 #include "chapters/00_toolbox/claims.h"       // Claims
@@ -76,15 +75,15 @@ void run(const Options& opt, const std::string& env, int seed, Agent& agent, Run
 // From the CSV file: the error of Q in full lines, that of the best Q which the model allows in dashed ones.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
-  const auto visible = [](std::vector<double> y) {  // 0 has no logarithm: leave the picture at its lower edge
-    for (double& v : y) v = std::max(v, 1e-9);
+  const auto visible = [](std::vector<double> y) {
+    for (double& v : y) v = std::max(v, 1e-9);  // 0 has no logarithm: leave the picture at its lower edge
     return y;
   };
   Figure figure{.width = 1000, .height = 480};
   for (const std::string& env : mazes(opt)) {
     Panel panel{.title = env == "maze" ? "maze: deterministic" : "slippery maze: stochastic",
-                .x_label = "planning updates", .y_label = "largest error of Q(s, a)", .y = {1e-3, 2},
-                .log_x = true, .log_y = true};
+                .x_label = "planning updates", .y_label = "largest error of Q(s, a)",
+                .x = {100, double(opt.updates)}, .y = {1e-3, 2}, .log_x = true, .log_y = true, .key = Key::bottom_right};
     const Table rows = table.where("env", env);
     constexpr Colour colours[] = {colour::blue, colour::vermillion, colour::green, colour::purple};
     int i = 0;
@@ -98,6 +97,7 @@ void plot(const Options& opt) {
       panel.layers.back().colour = colours[i++ % 4];
       panel.layers.back().width = 1;
     }
+    if (!figure.panels.empty()) panel.key = Key::off;  // it is the first panel's
     figure.panels.push_back(panel);
   }
   draw(figure, opt.path(".png"));
@@ -118,8 +118,8 @@ void claim(const Options& opt) {
     std::vector<double> gap = at_end(opt.steps / 1000, "max_error");
     const std::vector<double> floor = at_end(opt.steps / 1000, "model_error");
     for (std::size_t i = 0; i < gap.size(); ++i) gap[i] /= floor[i];
-    claims.between(env + ": error after planning / error of the model's own optimum, " + to_text(opt.steps / 1000) +
-                   " real steps", slide, gap, 0.95, 1.05);
+    claims.between(env + ": error after planning / that of the model's own optimum, " + to_text(opt.steps / 1000) +
+                       " real steps", slide, gap, 0.95, 1.05);
   }
 }
 
