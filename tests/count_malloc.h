@@ -1,0 +1,13 @@
+// Counts the calls of malloc and its kin in the whole process: Eigen does not call operator new.
+#pragma once
+#include <cstdlib>  // defines __GLIBC__
+
+// Not counted under AddressSanitizer, which needs malloc for itself, nor without glibc.
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define COUNTS_MALLOC 1
+#else
+#define COUNTS_MALLOC 0
+#endif
+
+// Allocations since the program started, of all threads.
+long malloc_calls();
