@@ -8,6 +8,12 @@
 #else
 #define COUNTS_MALLOC 0
 #endif
+#if defined(__has_feature)  // Clang's way to say so
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#undef COUNTS_MALLOC
+#define COUNTS_MALLOC 0
+#endif
+#endif
 
 // Allocations since the program started, of all threads.
 long malloc_calls();

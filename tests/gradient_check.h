@@ -111,8 +111,3 @@ inline double param_error(const std::vector<Param*>& parameters, const std::func
   for (Param* p : parameters) worst = std::max(worst, difference_error(p->value, p->grad, loss));
   return worst;
 }
-
-#ifndef NDEBUG
-// True if f ends its process by an assertion. It runs in a process of its own.
-bool asserts(const std::function<void()>& f);
-#endif

@@ -202,6 +202,14 @@ TEST_CASE("normal draws follow N(0, 1)", "[autodiff]") {
   CHECK(std::abs(correlation(here, next)) < 4);
 }
 
+TEST_CASE("a normal draw is Box and Muller's formula of two uniform draws", "[autodiff]") {
+  Rng rng(310), uniform = rng;
+  for (int i = 0; i < 5; ++i) {
+    const double u1 = 1 - uniform.uniform(), u2 = uniform.uniform();
+    CHECK(near(rng.normal(), std::sqrt(-2 * std::log(u1)) * std::cos(2 * M_PI * u2), 1e-12));
+  }
+}
+
 TEST_CASE("fill_normal follows N(0, 1), also for sizes that do not fill a block", "[autodiff]") {
   Rng rng(305);
   check_normal(elements(rng.normal(500, 400)));
