@@ -31,7 +31,7 @@ help:
 program  = $(patsubst %_main,%,$(subst /,_,$(patsubst chapters/%.cpp,%,$(1))))
 ROLLOUT := $(wildcard envs/rollout.cpp)
 MAINS   := $(sort $(filter-out chapters/00_toolbox/%,$(wildcard chapters/*/*.cpp)))
-COURSE  := $(foreach main,$(MAINS),$(call program,$(main)))
+COURSE  := $(sort $(foreach main,$(MAINS),$(call program,$(main))))
 PROGRAMS := $(COURSE) $(if $(ROLLOUT),rollout)
 LIBRARY := $(wildcard autodiff/*.cpp plots/*.cpp chapters/00_toolbox/*.cpp) $(filter-out $(ROLLOUT),$(wildcard envs/*.cpp))
 TESTS   := $(wildcard tests/*.cpp)
@@ -41,7 +41,8 @@ FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz_%,$(wildcard tests/fuzz/*.cpp)
 # ---- What the machine offers ----
 # Each thing is probed by compiling and linking a small program; build/config.mk keeps the answers.
 
-EIGEN := $(firstword $(wildcard /usr/include/eigen3 /usr/local/include/eigen3 /opt/homebrew/include/eigen3))
+EIGEN_PLACES := /usr/include/eigen3 /usr/local/include/eigen3 /opt/homebrew/include/eigen3
+EIGEN := $(firstword $(wildcard $(EIGEN_PLACES)))
 TORCH := $(wildcard /usr/include/torch/csrc/api/include)
 TORCH_CXX := $(addprefix -isystem ,$(TORCH))
 INCLUDES := -I. $(addprefix -isystem ,$(EIGEN))
@@ -54,7 +55,8 @@ define PROBE
 mkdir -p build/probe
 try() {  # name, header, expression that is 0 in a working program, flags
   printf '#include <%s>\nint main() { return %s; }\n' "$$2" "$$3" > build/probe/$$1.cpp
-  $(CXX) -std=c++20 $(INCLUDES) build/probe/$$1.cpp -o build/probe/$$1 $$4 > build/probe/$$1.log 2>&1
+  $(CXX) -std=c++20 $(foreach d,$(EIGEN_PLACES),-isystem $(d)) build/probe/$$1.cpp -o build/probe/$$1 $$4 \
+    > build/probe/$$1.log 2>&1
 }
 option() {  # name, its switch, then as for try
   if [ -n "$$2" ]; then echo "$$1 := off"; elif try "$$1" "$$3" "$$4" "$$5"; then echo "$$1 := yes"; else echo "$$1 := no"; fi
@@ -238,6 +240,15 @@ endif
 
 plots: all
 	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$(OUT)" || exit $$?; done
+
+# Claims are measured at the programs' default settings; CLAIMS_<program> adds options. Long ones: LONG_CLAIMS.
+LONG_CLAIMS :=
+claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%))
+	@$(foreach p,$(filter-out $(LONG_CLAIMS),$(COURSE)),build/$(p) --no-plot --out "$(OUT)" $(CLAIMS_$(p)) || exit $$?;)
+	@grep -hv '^#' "$(OUT)"/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
+claims-long: $(LONG_CLAIMS:%=build/%)
+	@$(foreach p,$(LONG_CLAIMS),build/$(p) --no-plot --out "$(OUT)" $(CLAIMS_$(p)) || exit $$?;)
+	@$(if $(LONG_CLAIMS),,echo "None of the chapters so far has a long claim: make claims measures them all")
 
 bench: build/bench
 	@build/bench

@@ -231,7 +231,9 @@ inline Var softplus(Var x) {
   return record({x}, softplus(x.value()), [x](const Node& y) { x.grad() += y.grad * sigmoid(x.value()); });
 }
 // y = relu(x) = max(x, 0):   dx += dy where x > 0. NaN stays NaN.
-template <class E> auto relu(const Eigen::ArrayBase<E>& x) { return (x.derived() < Real(0)).select(Real(0), x.derived()); }
+template <class E> auto relu(const Eigen::ArrayBase<E>& x) {
+  return (x.derived() < Real(0)).select(Real(0), x.derived());
+}
 inline Var relu(Var x) {
   return record({x}, relu(x.value()), [x](const Node& y) { x.grad() += (y.value > Real(0)).select(y.grad, Real(0)); });
 }

@@ -16,7 +16,7 @@
 struct Param {
   Mat value, grad;  // same shape; backward adds to grad, Adam::minimize zeroes it first
   Real decay = 0;   // lambda of the weight decay lambda/2 ||value||^2, applied by Adam
-  template <class Ar> void io(Ar& ar) { ar("value", value); }
+  template <class Ar> void io(Ar& ar) { ar("", value); }
 };
 
 // A NaN or an infinity in a loss, a gradient, a state or an action. The message names the quantity.

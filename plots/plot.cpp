@@ -171,9 +171,8 @@ bool has_data(const Panel& panel) {
 }
 
 bool has_key(const Panel& panel) {
-  return panel.key != Key::off && std::any_of(panel.layers.begin(), panel.layers.end(), [](const Layer& l) {
-           return l.kind != Kind::text && !l.label.empty();
-         });
+  return panel.key != Key::off && std::any_of(panel.layers.begin(), panel.layers.end(),
+                                              [](const Layer& l) { return l.kind != Kind::text && !l.label.empty(); });
 }
 
 // The range in y; bars stand on 0, where gnuplot would cut them off at the shortest.
@@ -185,8 +184,8 @@ std::array<double, 2> with_baseline(const Panel& panel) {
 }
 
 Colour in_order(const Layer& layer, int& used) {
-  constexpr Colour palette[] = {colour::blue, colour::vermillion, colour::green, colour::purple,
-                                colour::orange, colour::sky, colour::black, colour::grey};
+  constexpr Colour palette[] = {colour::blue,   colour::vermillion, colour::green, colour::purple,
+                                colour::orange, colour::sky,        colour::black, colour::grey};
   return layer.colour == by_order ? palette[used++ % std::size(palette)] : layer.colour;
 }
 
@@ -216,18 +215,23 @@ std::vector<std::string> plot_parts(const Layer& layer, int index, Colour colour
   const std::string line = paint + " lw " + number(layer.width) + (layer.dashed ? " dt (14,8)" : "");
   const std::string key = layer.label.empty() ? " notitle" : " title " + quote(layer.label) + " noenhanced";
   switch (layer.kind) {
-    case Kind::curve: return {data + "using 1:2 with lines" + line + key};
-    case Kind::line: return {data + "using 1:2 with lines" + line + key};
-    case Kind::points: return {data + "using 1:2 with points pt 7 ps " + number(layer.width) + paint + key};
+    case Kind::curve:
+      return {data + "using 1:2 with lines" + line + key};
+    case Kind::line:
+      return {data + "using 1:2 with lines" + line + key};
+    case Kind::points:
+      return {data + "using 1:2 with points pt 7 ps " + number(layer.width) + paint + key};
     case Kind::bars:
       return {data + "using 1:2:(" + number(layer.width) + ") with boxes fs solid 0.8 noborder" + paint + key};
-    case Kind::arrows: return {data + "using 1:2:3:4 with vectors head filled size char 0.7,22" + line + key};
+    case Kind::arrows:
+      return {data + "using 1:2:3:4 with vectors head filled size char 0.7,22" + line + key};
     case Kind::shape:
       return {data + "using 1:2 with filledcurves closed fs transparent solid " + number(layer.opacity) + " noborder" +
               paint + key};
     case Kind::image:
       return {data + "matrix using (" + number(layer.x[0]) + "+$1):(" + number(layer.y[0]) + "+$2):3 with image" + key};
-    case Kind::text: return {};
+    case Kind::text:
+      return {};
   }
   return {};
 }
@@ -243,15 +247,34 @@ const char* heat_palette =
 
 const char* key_command(Key key) {
   switch (key) {
-    case Key::off: return "unset key\n";
-    case Key::below: return "set key outside below center horizontal Left reverse maxrows 2\n";
-    case Key::right: return "set key outside right top vertical Left reverse\n";
-    case Key::top_left: return "set key inside left top vertical Left reverse\n";
-    case Key::top_right: return "set key inside right top vertical Left reverse\n";
-    case Key::bottom_left: return "set key inside left bottom vertical Left reverse\n";
-    case Key::bottom_right: return "set key inside right bottom vertical Left reverse\n";
+    case Key::off:
+      return "unset key\n";
+    case Key::below:
+      return "set key outside below center horizontal Left reverse maxrows 2\n";
+    case Key::right:
+      return "set key outside right top vertical Left reverse\n";
+    case Key::top_left:
+      return "set key inside left top vertical Left reverse\n";
+    case Key::top_right:
+      return "set key inside right top vertical Left reverse\n";
+    case Key::bottom_left:
+      return "set key inside left bottom vertical Left reverse\n";
+    case Key::bottom_right:
+      return "set key inside right bottom vertical Left reverse\n";
   }
   return "";
+}
+
+// A step between the tics of x that leaves room for their numbers: 1, 2 or 5 times a power of ten, 4 to 8 steps.
+std::string tic_step(const Panel& panel) {
+  double low = INFINITY, high = -INFINITY;
+  for (const Layer& layer : panel.layers)
+    for (const double x : layer.x) low = std::fmin(low, x), high = std::fmax(high, x);
+  if (std::isfinite(panel.x[0])) low = panel.x[0];
+  if (std::isfinite(panel.x[1])) high = panel.x[1];
+  if (panel.log_x || !(high > low)) return "autofreq";
+  const double quarter = (high - low) / 4, power = std::pow(10, std::floor(std::log10(quarter)));
+  return number(power * (quarter >= 5 * power ? 5 : quarter >= 2 * power ? 2 : 1));
 }
 
 void send_axes(Gnuplot& gp, const Panel& panel) {
@@ -266,12 +289,12 @@ void send_axes(Gnuplot& gp, const Panel& panel) {
   gp << "set format x '" << (panel.log_x ? "10^{%T}" : "%h") << "'\n";
   gp << "set format y '" << (panel.log_y ? "10^{%T}" : "%h") << "'\n";
   const bool key_below = panel.key == Key::below && has_key(panel);
-  gp << (key_below ? (panel.x_label.empty() ? "set bmargin 4\n" : "set bmargin 5.5\n") : "unset bmargin\n");
+  gp << (key_below ? (panel.x_label.empty() ? "set bmargin 5\n" : "set bmargin 6.5\n") : "unset bmargin\n");
   gp << (panel.equal ? "set size ratio -1\n" : "set size noratio\n");
   gp << (has_key(panel) ? key_command(panel.key) : "unset key\n");
   if (panel.axes) {
     gp << "set border 3 lc rgb '#777777' lw 1\nset tics nomirror out scale 0.5 textcolor rgb '#333333'\n"
-       << "set xtics autofreq\nset ytics autofreq\nset grid back lt 1 lc rgb '#E4E4E4' lw 0.8\n";
+       << "set xtics " << tic_step(panel) << "\nset ytics autofreq\nset grid back lt 1 lc rgb '#E4E4E4' lw 0.8\n";
   } else {
     gp << "unset border\nunset tics\nunset grid\n";
   }

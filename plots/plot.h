@@ -26,13 +26,13 @@ enum class Key { below, off, right, top_left, top_right, bottom_left, bottom_rig
 // One thing in a panel. Made by the functions below; its members may be changed afterwards.
 struct Layer {
   Kind kind;
-  std::vector<double> x, y;        // a NaN interrupts a line and begins another polygon of a shape
-  std::vector<double> low, high;   // curve: band; arrows: dx, dy; image: values, row by row from the lowest
-  std::string label;               // in the key; text: the words
+  std::vector<double> x, y;       // a NaN interrupts a line and begins another polygon of a shape
+  std::vector<double> low, high;  // curve: band; arrows: dx, dy; image: values, row by row from the lowest
+  std::string label;              // in the key; text: the words
   Colour colour = by_order;
-  double width = 2;                // of a line in pixels; points: their size; bars: in units of x; text: font size
+  double width = 2;  // of a line in pixels; points: their size; bars: in units of x; text: font size
   bool dashed = false;
-  double opacity = 1;              // shape
+  double opacity = 1;  // shape
 };
 
 // A mean with its band, translucent; a line; points; bars from 0 upwards.
@@ -56,18 +56,18 @@ Layer text(double x, double y, const std::string& words, Colour colour = colour:
 Layer image(std::vector<double> values, int columns, double x0 = 0, double y0 = 0);
 
 struct Panel {
-  std::string title = {}, x_label = {}, y_label = {};  // labels with units
+  std::string title = {}, x_label = {}, y_label = {};                        // labels with units
   std::array<double, 2> x = {open_end, open_end}, y = {open_end, open_end};  // ranges
   bool log_x = false, log_y = false;
-  bool equal = false;                   // one unit is as long in x as in y
-  bool axes = true;                     // false: neither axes nor grid, for mazes and animations
-  Key key = Key::below;                 // shown if a layer has a label
-  std::vector<Layer> layers = {};       // drawn in this order
+  bool equal = false;              // one unit is as long in x as in y
+  bool axes = true;                // false: neither axes nor grid, for mazes and animations
+  Key key = Key::below;            // shown if a layer has a label
+  std::vector<Layer> layers = {};  // drawn in this order
 };
 struct Figure {
-  std::string title = {};               // above several panels
-  int width = 800, height = 480;        // pixels
-  int columns = 0;                      // panels side by side; 0: all of them
+  std::string title = {};         // above several panels
+  int width = 800, height = 480;  // pixels
+  int columns = 0;                // panels side by side; 0: all of them
   std::vector<Panel> panels = {};
 };
 

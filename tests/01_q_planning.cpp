@@ -137,7 +137,7 @@ TEST_CASE("argmax breaks ties at random, uniformly among the maxima", "[01]") {
   for (int a = 1; a < 4; ++a) CHECK(std::abs(count[a] / double(draws) - 1.0 / 3) < 4 * std::sqrt(0.22 / draws));
 }
 
-TEST_CASE("the maze: 47 free cells, shortest ways 14, 10 then 16, 16 then 10; walls change at their step", "[01][envs]") {
+TEST_CASE("the mazes: 47 free cells, shortest ways 14, 10 then 16, 16 then 10; walls change in time", "[01][envs]") {
   Rng rng(100);
   const Maze dyna = dyna_maze();
   int walls = 0;

@@ -148,7 +148,7 @@ TEST_CASE("Dyna-Q+ plans with the bonus kappa sqrt(tau), also for actions never 
   CHECK(agent.Q.abs().maxCoeff() == 0);  // everything was tried, or marked as if, at step 1
   agent.now = 100;
   maze.state = S;
-  agent.step(maze, rng);  // real step 101: with gamma = 0 and alpha = 1 a planned value is R + bonus, here 0.5 sqrt(100)
+  agent.step(maze, rng);  // real step 101; gamma = 0 and alpha = 1: a planned value is R + bonus, here 0.5 sqrt(100)
   CHECK(agent.now == 101);
   CHECK((agent.Q.row(S) == 5).count() == 3);
   CHECK((agent.Q.row(S) == 0).count() == 1);  // the action just taken

@@ -64,7 +64,8 @@ std::vector<std::string> layering_errors(const std::string& path, const std::vec
     const std::string target = m[1];
     const bool same_folder = folder(target) == folder(path) || target.starts_with(folder(path) + "/");
     if (layer(target) < 0) errors.push_back(path + " includes " + target + ", which is no path from the top folder");
-    else if (!same_folder && layer(target) >= layer(path)) errors.push_back(path + " includes " + target + ", not below");
+    else if (!same_folder && layer(target) >= layer(path))
+      errors.push_back(path + " includes " + target + ", which is not below");
     if (target.ends_with(".cpp")) errors.push_back(path + " includes the source file " + target);
     if (target.starts_with("chapters/") && !same_folder && !path.starts_with("tests/") && m[2].length() < 5)
       errors.push_back(path + " includes " + target + " without a purpose");
@@ -150,7 +151,9 @@ TEST_CASE("includes point down: autodiff <- envs <- plots <- toolbox <- chapters
 }
 
 TEST_CASE("the layering test finds arrows that point up, sideways or at a source file", "[house]") {
-  const auto errors = [](const std::string& path, const std::string& line) { return layering_errors(path, {line}).size(); };
+  const auto errors = [](const std::string& path, const std::string& line) {
+    return layering_errors(path, {line}).size();
+  };
   CHECK(errors("chapters/02_dyna_q/a.h", "#include \"chapters/01_q_planning/table.h\"  // max_a") == 0);
   CHECK(errors("chapters/02_dyna_q/a.h", "#include \"chapters/01_q_planning/table.h\"") == 1);
   CHECK(errors("chapters/01_q_planning/a.h", "#include \"chapters/02_dyna_q/a.h\"  // DynaQ") == 1);
@@ -161,7 +164,7 @@ TEST_CASE("the layering test finds arrows that point up, sideways or at a source
   CHECK(errors("chapters/02_dyna_q/a.cpp", "#include \"chapters/02_dyna_q/main.cpp\"") == 1);
 }
 
-TEST_CASE("autodiff includes Eigen and the standard library only; each heavy header is seen by one file", "[house]") {
+TEST_CASE("autodiff includes Eigen and the standard library only; heavy headers are seen by one file", "[house]") {
   const std::map<std::string, std::string> only_in = {{"CLI/", "chapters/00_toolbox/args.cpp"},
                                                       {"nlohmann/", "chapters/00_toolbox/safetensors.cpp"},
                                                       {"gnuplot-iostream", "plots/plot.cpp"}};
@@ -210,7 +213,7 @@ TEST_CASE("a chapter's README has the house's headings, in order, and at most 12
   }
 }
 
-TEST_CASE("every labelled line of a slide is tagged in the file that slide.txt names, in the slide's order", "[house]") {
+TEST_CASE("a slide's labelled lines are tagged in the files that slide.txt names, in its order", "[house]") {
   for (const fs::path& folder : chapter_folders()) {
     const std::string name = folder.filename().string();
     if (name.starts_with("00_") || name.starts_with("15_")) continue;
@@ -218,7 +221,8 @@ TEST_CASE("every labelled line of a slide is tagged in the file that slide.txt n
     const std::vector<SlideLine> slide = slide_lines(read_lines(folder / "slide.txt"));
     CHECK(slide.size() > 0);
     std::map<std::string, std::vector<Tag>> by_file;
-    for (const fs::path& path : files({folder.string()}, {".h", ".cpp"})) by_file[path.filename()] = tags(read_lines(path));
+    for (const fs::path& path : files({folder.string()}, {".h", ".cpp"}))
+      by_file[path.filename()] = tags(read_lines(path));
     const std::string differences = section(read_lines(folder / "README.md"), "Where we differ from the slide");
     CHECK(tag_errors(slide, by_file, differences) == std::vector<std::string>());
   }

@@ -46,7 +46,8 @@ bool fits<std::string>(const std::string&) {
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> items;
   size_t begin = 0;
-  for (size_t comma; !text.empty() && begin != std::string::npos; begin = comma == std::string::npos ? comma : comma + 1) {
+  for (size_t comma; !text.empty() && begin != std::string::npos;
+       begin = comma == std::string::npos ? comma : comma + 1) {
     comma = text.find(',', begin);
     items.push_back(text.substr(begin, comma - begin));
   }
@@ -115,8 +116,8 @@ Check one_of(std::vector<std::string> choices) {
 struct Registry {
   Description about;
   std::vector<Spec> specs;
-  size_t common = 0;     // the first `common` options are those of Args
-  bool parsed = false;   // false while options register, true while they are read
+  size_t common = 0;    // the first `common` options are those of Args
+  bool parsed = false;  // false while options register, true while they are read
 
   Spec& find(const std::string& name) {
     for (Spec& spec : specs)
@@ -131,10 +132,10 @@ struct Registry {
     if (parsed) return find(name).value;
     for (const Spec& spec : specs)
       if (spec.name == name) throw std::logic_error("option --" + name + " is declared twice");
-    const Kind kind = std::same_as<T, bool>         ? Kind::flag
-                      : std::integral<T>            ? Kind::integer
-                      : std::floating_point<T>      ? Kind::number
-                                                    : Kind::text;
+    const Kind kind = std::same_as<T, bool>    ? Kind::flag
+                      : std::integral<T>       ? Kind::integer
+                      : std::floating_point<T> ? Kind::number
+                                               : Kind::text;
     specs.push_back({name, fallback, help, kind, list, check, fits<T>, fallback});
     return fallback;
   }
@@ -150,9 +151,9 @@ std::shared_ptr<Registry> make_registry(Description about) {
 
 Args::Args(std::shared_ptr<Registry> shared)
     : registry(std::move(shared)),
-      env(registry->about.environments.empty() ? ""
-                                               : opt("env", registry->about.environments.front(), "the task",
-                                                     one_of(registry->about.environments))),
+      env(registry->about.environments.empty()
+              ? ""
+              : opt("env", registry->about.environments.front(), "the task", one_of(registry->about.environments))),
       program(registry->about.program) {
   if (!registry->parsed) registry->common = registry->specs.size();
   if (registry->parsed)

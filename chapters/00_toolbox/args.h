@@ -4,16 +4,16 @@
 //     using Args::Args;
 //     int  steps      = opt("steps", 5000, "real environment steps in all", at_least(1));
 //     Real real_ratio = opt("real-ratio", 0.05f, "share of D_env in a batch", range(0, 1));
-//     static std::vector<std::string> environments() { return {"cartpole", "pendulum"}; }  // the first is the default
-//     static Preset lecture() { return {{"seeds", 30}}; }        // other defaults for the options of every program
-//     static Presets paper() { return {{"cartpole", {{"steps", 30000}}}}; }                // --preset paper
-//     static Preset  smoke() { return {{"steps", 50}}; }                                   // --smoke
-//     void check() const;                       // relations between options: throws BadInput
-//     static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";              // first line of --help
+//     static std::vector<std::string> environments() { return {"cartpole", "maze"}; }  // the first is the default
+//     static Preset lecture() { return {{"seeds", 30}}; }   // other defaults for the options of every program
+//     static Presets paper() { return {{"cartpole", {{"steps", 30000}}}}; }            // --preset paper
+//     static Preset  smoke() { return {{"steps", 50}}; }                               // --smoke
+//     void check() const;                          // relations between options: throws BadInput
+//     static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";  // first line of --help
 //   };
 //   const Options opt = parse<Options>(argc, argv);
 //
-// Everything but the options themselves may be left out. Precedence: command line, --config, --smoke, --preset, default.
+// All but the options may be left out. Precedence: command line, --config, --smoke, --preset, default.
 #pragma once
 
 #include <chrono>
@@ -43,8 +43,7 @@ struct Value : std::string {
   Value(const char* text) : std::string(text) {}
   Value(const std::string& text) : std::string(text) {}
   template <class Number>
-    requires std::is_arithmetic_v<Number>
-  Value(Number x) : std::string(to_text(x)) {}
+  requires std::is_arithmetic_v<Number> Value(Number x) : std::string(to_text(x)) {}
   Value(std::initializer_list<double> list) : std::string(join(std::vector<double>(list), ",")) {}
 };
 using Preset = std::map<std::string, Value>;    // option -> value
@@ -115,8 +114,8 @@ void prepare(Args& opt);
 template <class Options>
 Options parse(int argc, const char* const* argv) {
   const std::string path = argc > 0 ? argv[0] : "program";
-  Description about{.program = path.substr(path.rfind('/') + 1), .about = {}, .environments = {}, .lecture = {}, .paper = {},
-                    .smoke = {}};
+  Description about;
+  about.program = path.substr(path.rfind('/') + 1);
   if constexpr (requires { Options::about; }) about.about = Options::about;
   if constexpr (requires { Options::environments(); }) about.environments = Options::environments();
   if constexpr (requires { Options::lecture(); }) about.lecture = Options::lecture();

@@ -1,6 +1,7 @@
 #include "chapters/00_toolbox/claims.h"
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "chapters/00_toolbox/curves.h"  // interval95
@@ -8,6 +9,12 @@
 namespace {
 
 const double infinity = std::numeric_limits<double>::infinity();
+
+std::string six_digits(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", x);
+  return text;
+}
 
 }  // namespace
 
@@ -43,7 +50,7 @@ std::string Claims::judge(const std::string& claim, const std::string& slide, co
                             : x.values.size() == 1         ? to_text(first_seed)
                                                            : to_text(first_seed) + "-" + to_text(last_seed);
   const bool interval = !x.is_exact && !std::isnan(found.low);
-  log.row(claim, slide, expected, found.mean, interval ? to_text(found.low) : "", interval ? to_text(found.high) : "",
-          seeds, verdict);
+  log.row(claim, slide, expected, six_digits(found.mean), interval ? six_digits(found.low) : "",
+          interval ? six_digits(found.high) : "", seeds, verdict);
   return verdict;
 }

@@ -19,10 +19,10 @@ inline Measured exact(double x) {
 }
 
 // `holds`: the whole 95 % interval over seeds (of an exact computation: the number) is on the claimed side, its limit
-// included; `does not hold`: it is on the other; else `unclear`. One seed has no interval: always `unclear`. So has NaN.
+// included; `does not hold`: it is on the other; else `unclear`. One seed has no interval: always `unclear`, as is NaN.
 //
 //   Claims claims(opt);
-//   claims.at_most("n = 50 needs at most 6 episodes to the shortest path", "Dyna-Q on a Simple Maze", episodes, 6);
+//   claims.at_most("n = 50 is at the shortest path within 6 episodes", "Dyna-Q on a Simple Maze", episodes, 6);
 //   claims.between("k* of the branched bound", "Bound based on Model & Policy Error", exact(k_star), 5, 7);
 //
 // Each call writes one row, claim,slide,expected,measured,low,high,seeds,verdict, and returns the verdict.

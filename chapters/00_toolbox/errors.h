@@ -11,7 +11,7 @@
 #include <system_error>
 #include <type_traits>
 
-#include "autodiff/tape.h"            // NotFinite
+#include "autodiff/tape.h"             // NotFinite
 #include "chapters/00_toolbox/text.h"  // one_line
 
 // An option or a file that the user gave is wrong; the text names it, its value and what is allowed.

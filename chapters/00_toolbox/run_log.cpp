@@ -40,7 +40,8 @@ RunLog::RunLog(const Args& opt, std::vector<std::string> columns, const std::str
 
 void RunLog::write(const std::vector<std::string>& cells) {
   if (cells.size() != width)
-    throw std::logic_error(path + ": a row of " + to_text(cells.size()) + " cells under " + to_text(width) + " columns");
+    throw std::logic_error(path + ": a row of " + to_text(cells.size()) + " cells under " + to_text(width) +
+                           " columns");
   put(csv_line(cells));
 }
 

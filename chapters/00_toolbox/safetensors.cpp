@@ -28,8 +28,9 @@ constexpr size_t longest_header = 100'000'000;  // as in the reference implement
 }  // namespace
 
 size_t element_size(const std::string& dtype) {
-  static const std::map<std::string, size_t> sizes = {{"F64", 8}, {"F32", 4}, {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1},
-                                                      {"U64", 8}, {"U32", 4}, {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
+  static const std::map<std::string, size_t> sizes = {{"F64", 8}, {"F32", 4}, {"I64", 8}, {"I32", 4},
+                                                      {"I16", 2}, {"I8", 1},  {"U64", 8}, {"U32", 4},
+                                                      {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
   const auto known = sizes.find(dtype);
   return known == sizes.end() ? 0 : known->second;
 }
@@ -119,7 +120,8 @@ Placed read_entry(const Json& entry, const std::string& name) {
   const auto dtype = entry.find("dtype");
   if (dtype == entry.end() || !dtype->is_string()) throw BadInput(name + " has no dtype");
   const std::vector<size_t> offsets = whole_numbers(entry, "data_offsets", name);
-  if (offsets.size() != 2 || offsets[0] > offsets[1]) throw BadInput(name + ": data_offsets are not a begin and an end");
+  if (offsets.size() != 2 || offsets[0] > offsets[1])
+    throw BadInput(name + ": data_offsets are not a begin and an end");
 
   Placed placed{offsets[0], offsets[1], {*dtype, whole_numbers(entry, "shape", name), {}}};
   size_t size = element_size(placed.tensor.dtype);
@@ -127,8 +129,8 @@ Placed read_entry(const Json& entry, const std::string& name) {
   for (const size_t side : placed.tensor.shape)
     if (__builtin_mul_overflow(size, side, &size)) throw BadInput(name + ": the shape is too large");
   if (size != placed.end - placed.begin)
-    throw BadInput(name + ": " + placed.tensor.dtype + " " + shape_text(placed.tensor.shape) + " needs " + to_text(size) +
-                   " bytes, data_offsets give " + to_text(placed.end - placed.begin));
+    throw BadInput(name + ": " + placed.tensor.dtype + " " + shape_text(placed.tensor.shape) + " needs " +
+                   to_text(size) + " bytes, data_offsets give " + to_text(placed.end - placed.begin));
   return placed;
 }
 

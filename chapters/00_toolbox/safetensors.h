@@ -1,7 +1,7 @@
 // Networks in files: the safetensors format, which Python's `safetensors` reads and writes too.
 //
 //   struct MLP { ... template <class Ar> void io(Ar& ar) { ar("layers", layers); } };   // every member by name
-//   save_networks(opt.save, agent, {{"program", opt.program}, {"env", opt.env}});       // pi.layers.0.W, pi.layers.0.b, ...
+//   save_networks(opt.save, agent, {{"program", opt.program}, {"env", opt.env}});  // pi.layers.0.W, ...
 //   load_networks(opt.load, agent);
 //
 // An archive takes matrices, numbers, texts, vectors and arrays of these, and structs with an io member.
@@ -35,7 +35,7 @@ size_t element_size(const std::string& dtype);
 // "64 x 3", "a single number".
 std::string shape_text(const std::vector<size_t>& shape);
 
-// The file as bytes and back. `name` is for the message. Throws BadInput, one line that names the file and what is wrong.
+// The file as bytes and back. `name` is for the message. Throws BadInput, one line with the file and what is wrong.
 std::string encode(const TensorFile& file);
 TensorFile decode(const std::string& bytes, const std::string& name);
 
@@ -54,7 +54,8 @@ template <Number T>
 constexpr const char* dtype_of() {
   if constexpr (std::same_as<T, bool>) return "BOOL";
   else if constexpr (std::floating_point<T>) return sizeof(T) == 4 ? "F32" : "F64";
-  else if constexpr (std::is_signed_v<T>) return sizeof(T) == 1 ? "I8" : sizeof(T) == 2 ? "I16" : sizeof(T) == 4 ? "I32" : "I64";
+  else if constexpr (std::is_signed_v<T>)
+    return sizeof(T) == 1 ? "I8" : sizeof(T) == 2 ? "I16" : sizeof(T) == 4 ? "I32" : "I64";
   else return sizeof(T) == 1 ? "U8" : sizeof(T) == 2 ? "U16" : sizeof(T) == 4 ? "U32" : "U64";
 }
 
@@ -66,7 +67,8 @@ void walk(Ar& ar, const std::string& name, T& x) {
   } else if constexpr (Dense<T>) {
     using RowMajor = Eigen::Array<typename T::Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     RowMajor rows = x.array();  // numpy sees W[i, j] as we do
-    ar.numbers(name, {static_cast<size_t>(x.rows()), static_cast<size_t>(x.cols())}, std::span(rows.data(), rows.size()));
+    ar.numbers(name, {static_cast<size_t>(x.rows()), static_cast<size_t>(x.cols())},
+               std::span(rows.data(), rows.size()));
     if constexpr (Ar::loads) x.array() = rows;
   } else if constexpr (std::same_as<T, std::string>) {
     ar.text(name, x);
@@ -85,12 +87,14 @@ void walk(Ar& ar, const std::string& name, T& x) {
   }
 }
 
-// What both directions share: the names of nested members are joined by dots.
+// What both directions share: the names of nested members are joined by dots. A member without a name has its parent's:
+// a Param in a file is layers.0.W, not layers.0.W.value.
 template <class Ar>
 struct Archive {
   template <class T>
   void operator()(const std::string& name, T& x) {
-    walk(static_cast<Ar&>(*this), prefix + name, x);
+    const bool unnamed = name.empty() && !prefix.empty();
+    walk(static_cast<Ar&>(*this), unnamed ? prefix.substr(0, prefix.size() - 1) : prefix + name, x);
   }
   template <class T>
   void nested(const std::string& name, T& x) {
@@ -116,9 +120,7 @@ struct SaveArchive : Archive<SaveArchive> {
   void numbers(const std::string& name, const std::vector<size_t>& shape, std::span<T> values) {
     numbers(name, shape, std::span<const T>(values));
   }
-  void text(const std::string& name, const std::string& x) {
-    put(name, {"U8", {x.size()}, {x.begin(), x.end()}});
-  }
+  void text(const std::string& name, const std::string& x) { put(name, {"U8", {x.size()}, {x.begin(), x.end()}}); }
 
  private:
   template <class T>
@@ -163,7 +165,8 @@ struct LoadArchive : Archive<LoadArchive> {
       From from;
       std::copy_n(tensor.bytes.data() + i * sizeof from, sizeof from, reinterpret_cast<unsigned char*>(&from));
       const To to = static_cast<To>(from);
-      if (std::isfinite(from) && !std::isfinite(to)) refuse(name, "holds a number beyond the range of " + std::string(dtype_of<To>()));
+      if (std::isfinite(from) && !std::isfinite(to))
+        refuse(name, "holds a number beyond the range of " + std::string(dtype_of<To>()));
       if (writes) values[i] = to;
     }
   }

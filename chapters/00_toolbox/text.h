@@ -10,13 +10,13 @@
 
 // The shortest text that reads back as the same number, whole numbers without exponent; "inf" and "nan" for those.
 template <class T>
-  requires(std::integral<T> || std::floating_point<T>)
-std::string to_text(T x) {
+requires(std::integral<T> || std::floating_point<T>) std::string to_text(T x) {
   if constexpr (std::same_as<T, bool>) {
     return x ? "true" : "false";
   } else {
     if constexpr (std::floating_point<T>)
-      if (std::abs(x) < T(1e15) && x == std::trunc(x) && !(x == 0 && std::signbit(x))) return to_text(static_cast<long long>(x));
+      if (std::abs(x) < T(1e15) && x == std::trunc(x) && !(x == 0 && std::signbit(x)))
+        return to_text(static_cast<long long>(x));
     char digits[64];
     const std::to_chars_result end = std::to_chars(digits, digits + sizeof digits, x);
     return std::string(digits, end.ptr);

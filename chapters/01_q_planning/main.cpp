@@ -1,8 +1,6 @@
 // Q-planning (slide "Q-Planning"): learn a tabular model from random experience, then plan with it and never act again.
-// The picture: how far Q is from the optimum, against planning updates, one curve per amount of experience.
-//
-//   build/01_q_planning                                   both mazes, 5 seeds: 3 s, 10 MB
-//   build/01_q_planning --env slippery_maze --slip 0.5    one of them
+// The picture: the error of Q against planning updates, one curve per amount of experience.
+//   build/01_q_planning                     both mazes, 5 seeds: 3 s, 10 MB
 #include <cmath>
 #include "chapters/00_toolbox/args.h"         // Args, parse
 #include "chapters/00_toolbox/claims.h"       // Claims
@@ -11,6 +9,7 @@
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
+#include "chapters/01_q_planning/draw_maze.h"
 #include "chapters/01_q_planning/q_planning.h"
 #include "envs/maze.h"   // dyna_maze
 #include "plots/plot.h"  // Figure, draw
@@ -18,7 +17,8 @@
 struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "Random-sample one-step tabular Q-planning (slide \"Q-Planning\")";
-  int steps    = opt("steps", 1000000, "real environment steps of random experience; N/1000 to N make a curve each", at_least(1000));
+  int steps    = opt("steps", 1000000, "real environment steps of random experience; a curve for N/1000 to N each",
+                     at_least(1000));
   int updates  = opt("updates", 3000000, "planning updates", at_least(100));
   double slip  = opt("slip", 0.2, "slippery maze: probability of moving sideways instead", range(0, 1));
   Real gamma   = opt("gamma", 0.95f, "gamma, discount", range(0, 0.999));
@@ -38,13 +38,15 @@ std::vector<std::string> mazes(const Options& opt) {
   return opt.env == "both" ? std::vector<std::string>{"maze", "slippery_maze"} : std::vector{opt.env};
 }
 
+Maze make_maze(const Options& opt, const std::string& env) { return dyna_maze(env == "maze" ? 0 : opt.slip); }
+
 // || Q - Q* ||: the largest error over all states and actions.
 Real max_error(const Mat& Q, const Mat& Q_star) { return (Q - Q_star).abs().maxCoeff(); }
 
 // One seed on one maze: models from ever longer random experience, each planned with from the same start.
 void run(const Options& opt, const std::string& env, int seed, Agent& agent, RunLog& log) {
   Rng rng(seed);
-  Maze maze = dyna_maze(env == "maze" ? 0 : opt.slip);
+  Maze maze = make_maze(opt, env);
   const Real omega = env == "maze" ? 0 : opt.omega;               // a deterministic model needs no averaging
   const Mat Q_star = value_iteration(maze, opt.gamma), Q_start = agent.Q;
   CountModel model(maze.states(), Maze::actions);
@@ -73,15 +75,15 @@ void run(const Options& opt, const std::string& env, int seed, Agent& agent, Run
 // From the CSV file: the error of Q in full lines, that of the best Q which the model allows in dashed ones.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
-  const auto visible = [](std::vector<double> y) {  // 0 has no logarithm: leave the picture at its lower edge
-    for (double& v : y) v = std::max(v, 1e-9);
+  const auto visible = [](std::vector<double> y) {
+    for (double& v : y) v = std::max(v, 1e-9);  // 0 has no logarithm: leave the picture at its lower edge
     return y;
   };
   Figure figure{.width = 1000, .height = 480};
   for (const std::string& env : mazes(opt)) {
     Panel panel{.title = env == "maze" ? "maze: deterministic" : "slippery maze: stochastic",
-                .x_label = "planning updates", .y_label = "largest error of Q(s, a)", .y = {1e-3, 2},
-                .log_x = true, .log_y = true};
+                .x_label = "planning updates", .y_label = "largest error of Q(s, a)",
+                .x = {100, double(opt.updates)}, .y = {1e-3, 2}, .log_x = true, .log_y = true, .key = Key::bottom_right};
     const Table rows = table.where("env", env);
     constexpr Colour colours[] = {colour::blue, colour::vermillion, colour::green, colour::purple};
     int i = 0;
@@ -95,6 +97,7 @@ void plot(const Options& opt) {
       panel.layers.back().colour = colours[i++ % 4];
       panel.layers.back().width = 1;
     }
+    if (!figure.panels.empty()) panel.key = Key::off;  // it is the first panel's
     figure.panels.push_back(panel);
   }
   draw(figure, opt.path(".png"));
@@ -106,7 +109,8 @@ void claim(const Options& opt) {
   Claims claims(opt);
   for (const std::string& env : mazes(opt)) {
     const auto at_end = [&](long env_steps, const std::string& column) {
-      return table.where("env", env).where("env_steps", to_text(env_steps)).where("updates", to_text(opt.updates)).numbers(column);
+      const Table rows = table.where("env", env).where("env_steps", to_text(env_steps));
+      return rows.where("updates", to_text(opt.updates)).numbers(column);
     };
     const std::string slide = "Q-Planning";
     claims.at_most(env + ": error left after planning with a model from " + to_text(opt.steps) + " real steps", slide,
@@ -114,8 +118,8 @@ void claim(const Options& opt) {
     std::vector<double> gap = at_end(opt.steps / 1000, "max_error");
     const std::vector<double> floor = at_end(opt.steps / 1000, "model_error");
     for (std::size_t i = 0; i < gap.size(); ++i) gap[i] /= floor[i];
-    claims.between(env + ": error after planning / error of the model's own optimum, " + to_text(opt.steps / 1000) +
-                   " real steps", slide, gap, 0.95, 1.05);
+    claims.between(env + ": error after planning / that of the model's own optimum, " + to_text(opt.steps / 1000) +
+                       " real steps", slide, gap, 0.95, 1.05);
   }
 }
 
@@ -127,16 +131,18 @@ int main(int argc, char** argv) {
     Progress progress(opt, long(opt.seeds) * mazes(opt).size(), "error", "runs");
     Agent agent;
     long done = 0;
-    double error = 0;
+    Real error = 0;
     for (const std::string& env : mazes(opt))
       for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
         agent.Q = Mat::Zero(dyna_maze().states(), Maze::actions);
         if (!opt.load.empty()) load_networks(opt.load, agent);
         run(opt, env, seed, agent, log);
-        error = max_error(agent.Q, value_iteration(dyna_maze(env == "maze" ? 0 : opt.slip), opt.gamma));
+        error = max_error(agent.Q, value_iteration(make_maze(opt, env), opt.gamma));
         progress.show(++done, error);
       }
     if (!opt.save.empty()) save_networks(opt.save, agent, {{"program", opt.program}, {"env", opt.env}});
+    const Maze maze = make_maze(opt, mazes(opt).back());
+    if (opt.gif) animate(episode_frames(maze, agent.Q, opt.seed, "greedy in Q"), opt.path(".gif"), 0.3);
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
     finish(opt, "largest error of Q after planning: " + to_text(error));

@@ -1,5 +1,5 @@
-// When to trust the model (slide "Key Questions of Deep MBRL"): the maze changes, and what the model remembers is wrong.
-// Dyna-Q believes its memory; Dyna-Q+ looks again at what it has not tried for long. The picture: cumulative reward.
+// When to trust the model (slide "Key Questions of Deep MBRL"): the maze changes, and what the model remembers is
+// wrong. Dyna-Q believes its memory; Dyna-Q+ looks again at what it has not tried for long. The picture: reward so far.
 //
 //   build/02_dyna_q_changing                         both mazes, 20 seeds: 2 s, 10 MB
 //   build/02_dyna_q_changing --env shortcut_maze --kappa 0.01
@@ -12,7 +12,7 @@
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
-#include "chapters/02_dyna_q/draw_maze.h"
+#include "chapters/01_q_planning/draw_maze.h" // draw_maze, episode_frames
 #include "chapters/02_dyna_q/dyna_q.h"
 #include "chapters/02_dyna_q/dyna_q_plus.h"
 #include "envs/maze.h"   // blocking_maze, shortcut_maze
@@ -20,8 +20,9 @@
 
 struct Options : Args {
   using Args::Args;
-  static constexpr const char* about = "Dyna-Q against Dyna-Q+ on mazes that change (slide \"Key Questions of Deep MBRL\")";
-  long steps    = opt("steps", 0L, "real environment steps; 0: 3000 in the blocking maze, 6000 in the shortcut maze", at_least(0));
+  static constexpr const char* about = "Dyna-Q and Dyna-Q+ on mazes that change (slide \"Key Questions of Deep MBRL\")";
+  long steps    = opt("steps", 0L, "real environment steps; 0: 3000 in the blocking, 6000 in the shortcut maze",
+                      at_least(0));
   long change   = opt("change", 0L, "real step at which the walls change; 0: 1000 and 3000", at_least(0));
   int n         = opt("n", 0, "n, planning updates per real step; 0: 10 and 50", at_least(0));
   double kappa  = opt("kappa", 0.0, "kappa of the bonus kappa sqrt(tau) of Dyna-Q+; 0: 1e-4 and 1e-3", at_least(0));
@@ -47,22 +48,23 @@ std::vector<Task> tasks(const Options& opt) {
   const auto choose = [](auto given, auto published) { return given > 0 ? given : decltype(given)(published); };
   std::vector<Task> list;
   if (opt.env != "shortcut_maze")
-    list.push_back({"blocking_maze", blocking_maze(choose(opt.change, 1000)), choose(opt.steps, 3000), choose(opt.n, 10),
-                    Real(choose(opt.kappa, 1e-4))});
+    list.push_back({"blocking_maze", blocking_maze(choose(opt.change, 1000)), choose(opt.steps, 3000),
+                    choose(opt.n, 10), Real(choose(opt.kappa, 1e-4))});
   if (opt.env != "blocking_maze")
-    list.push_back({"shortcut_maze", shortcut_maze(choose(opt.change, 3000)), choose(opt.steps, 6000), choose(opt.n, 50),
-                    Real(choose(opt.kappa, 1e-3))});
+    list.push_back({"shortcut_maze", shortcut_maze(choose(opt.change, 3000)), choose(opt.steps, 6000),
+                    choose(opt.n, 50), Real(choose(opt.kappa, 1e-3))});
   return list;
 }
 
-// One run of either agent; logs the reward so far.                (b2) when to trust the model?
-template <class Agent> void run(const Options& opt, const Task& task, const std::string& algo, int seed, Agent& agent, RunLog& log) {
+// One run of either agent; logs the reward so far.
+template <class Agent>
+void run(const Options& opt, const Task& task, const std::string& algo, int seed, Agent& agent, RunLog& log) {
   Rng rng(seed);
   Maze maze = task.maze;
   Real eval_return = 0;
   while (maze.steps < task.steps && !interrupted()) {
     if (maze.terminal(maze.state)) maze.reset();
-    eval_return += agent.step(maze, rng).R;
+    eval_return += agent.step(maze, rng).R;  //(b2) the model is inaccurate once the walls have changed: who trusts it?
     if (maze.steps % opt.log_every == 0) log.row(algo, task.env, seed, maze.steps, eval_return);
   }
 }
@@ -78,7 +80,8 @@ void plot(const Options& opt) {
       panel.layers.push_back(curve(c.label == "dyna_q" ? "Dyna-Q" : "Dyna-Q+", c.x, c.mean, c.low, c.high));
     const double change = double(task.maze.change_step);
     const std::vector<double> rewards = table.where("env", task.env).numbers("eval_return");
-    panel.layers.push_back(dashed("the walls change", {change, change}, {0, *std::max_element(rewards.begin(), rewards.end())}));
+    const double top = *std::max_element(rewards.begin(), rewards.end());
+    panel.layers.push_back(dashed("the walls change", {change, change}, {0, top}));
     panel.layers.back().colour = colour::grey;
     figure.panels.push_back(panel);
   }
@@ -98,7 +101,8 @@ void claim(const Options& opt) {
         const std::size_t change = std::upper_bound(steps.begin(), steps.end(), task.maze.change_step) - steps.begin();
         difference[i] += (algo == "dyna_q" ? -1 : 1) * (reward.back() - (change > 0 ? reward[change - 1] : 0));
       }
-    claims.at_least(task.env + ": reward after the change, Dyna-Q+ minus Dyna-Q", "Key Questions of Deep MBRL", difference, 0);
+    claims.at_least(task.env + ": reward after the change, Dyna-Q+ minus Dyna-Q", "Key Questions of Deep MBRL",
+                    difference, 0);
   }
 }
 

@@ -15,7 +15,8 @@ struct DynaQ {
   Real alpha, gamma, epsilon;
 
   DynaQ(int n_states, int n_actions, int n, Real alpha, Real gamma, Real epsilon)
-      : Q(Mat::Zero(n_states, n_actions)), Model(n_states, n_actions), n(n), alpha(alpha), gamma(gamma), epsilon(epsilon) {}
+      : Q(Mat::Zero(n_states, n_actions)), Model(n_states, n_actions), n(n), alpha(alpha), gamma(gamma),
+        epsilon(epsilon) {}
 
   // One round of "Do forever", from the maze's current state. Returns what really happened.
   Maze::Outcome step(Maze& maze, Rng& rng) {

@@ -13,7 +13,7 @@
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
-#include "chapters/02_dyna_q/draw_maze.h"
+#include "chapters/01_q_planning/draw_maze.h" // draw_maze, episode_frames
 #include "chapters/02_dyna_q/dyna_q.h"
 #include "envs/maze.h"   // dyna_maze
 #include "plots/plot.h"  // Figure, draw, animate
@@ -21,7 +21,8 @@
 struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "Dyna-Q on a simple maze (slides \"Dyna-Q\", \"Dyna-Q on a Simple Maze\")";
-  std::vector<int> n = opt("n", std::vector<int>{0, 5, 50}, "n, planning updates per real step, one curve each", at_least(0));
+  std::vector<int> n = opt("n", std::vector<int>{0, 5, 50}, "n, planning updates per real step, one curve each",
+                           at_least(0));
   int episodes  = opt("episodes", 50, "episodes of a run", at_least(2));
   long steps    = opt("steps", 1000000000L, "real environment steps after which a run ends at the latest", at_least(1));
   Real alpha    = opt("alpha", 0.1f, "alpha, step size", range(0, 1));
@@ -62,8 +63,8 @@ void plot(const Options& opt) {
   Panel panel{.x_label = "episode", .y_label = "steps per episode", .x = {2, double(opt.episodes)}, .y = {0, 800},
               .key = Key::top_right};
   for (const Curve& c : curves(read_csv(opt.path(".csv")), {"n"}, "episode", "steps"))
-    panel.layers.push_back(curve(c.label + (c.label == "0" ? " planning steps (direct RL only)" : " planning steps"), c.x,
-                                 c.mean, c.low, c.high));
+    panel.layers.push_back(curve(c.label + " planning steps" + (c.label == "0" ? " (direct RL only)" : ""), c.x, c.mean,
+                                 c.low, c.high));
   draw({.panels = {panel}}, opt.path(".png"));
 
   Figure figure{.width = 1000, .height = 400};
@@ -123,6 +124,7 @@ int main(int argc, char** argv) {
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
     const Curve last = curves(read_csv(opt.path(".csv")), {"n"}, "episode", "steps").back();
-    finish(opt, "n = " + last.label + ": " + to_text(std::lround(last.mean.back())) + " steps in episode " + to_text(last.x.back()));
+    finish(opt, "n = " + last.label + ": " + to_text(std::lround(last.mean.back())) + " steps in episode " +
+                    to_text(last.x.back()));
   });
 }

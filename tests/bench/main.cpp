@@ -22,7 +22,8 @@ std::vector<double> time_in_turn(const std::vector<std::function<void()>>& funct
   }
   std::vector<std::vector<double>> ms(functions.size());
   for (int block = 0; block < blocks; ++block)
-    for (std::size_t i = 0; i < functions.size(); ++i) ms[i].push_back(1e3 * seconds(functions[i], calls[i]) / calls[i]);
+    for (std::size_t i = 0; i < functions.size(); ++i)
+      ms[i].push_back(1e3 * seconds(functions[i], calls[i]) / calls[i]);
   std::vector<double> medians;
   for (auto& times : ms) {
     std::sort(times.begin(), times.end());

@@ -89,8 +89,9 @@ TEST_CASE("an option has its default, or what the command line says", "[00][args
   CHECK(plain.path("_claims.csv") == dir / "out/06_demo_claims.csv");
   CHECK(fs::is_directory(dir / "out"));
 
-  const Options given = parsed(dir, {"--steps", "7", "--real-ratio=1", "--anneal", "--env", "maze", "--n", "3", "4",
-                                     "--schedule", "1e5,-0.25", "--model", "single", "--updates", "100", "--seed", "9"});
+  const Options given =
+      parsed(dir, {"--steps", "7", "--real-ratio=1", "--anneal", "--env", "maze", "--n", "3", "4", "--schedule",
+                   "1e5,-0.25", "--model", "single", "--updates", "100", "--seed", "9"});
   CHECK(given.steps == 7);
   CHECK(given.real_ratio == 1);
   CHECK(given.anneal);
@@ -102,7 +103,8 @@ TEST_CASE("an option has its default, or what the command line says", "[00][args
   CHECK(given.seed == 9);
 }
 
-TEST_CASE("what an option may not be is refused in one line that names option, value and what is allowed", "[00][args]") {
+TEST_CASE("what an option may not be is refused in one line that names option, value and what is allowed",
+          "[00][args]") {
   const auto wrong = [](const std::vector<std::string>& words, const std::vector<std::string>& parts) {
     const std::string text = refused(words);
     INFO(words.back() << " -> " << text);
@@ -193,14 +195,16 @@ struct Bare : Args {
 
 }  // namespace
 
-TEST_CASE("a preset that does not fit its program, or an option declared twice, is found at every start", "[00][args]") {
+TEST_CASE("a preset that does not fit its program, or an option declared twice, is found at every start",
+          "[00][args]") {
   const Scratch dir;
   CHECK_THROWS_AS(parsed<BadPreset>(dir), std::logic_error);
   CHECK(contains(message<BadInput>([&] { parsed<BadValue>(dir); }), "--steps 0"));
   CHECK(contains(message<std::logic_error>([&] { parsed<Twice>(dir); }), "twice"));
 }
 
-TEST_CASE("a program without environments has no --env, one without published settings refuses the preset", "[00][args]") {
+TEST_CASE("a program without environments has no --env, one without published settings refuses the preset",
+          "[00][args]") {
   const Scratch dir;
   CHECK(parsed<Bare>(dir).env.empty());
   CHECK(contains(refused<Bare>({"--env", "maze"}), "--env"));
@@ -328,7 +332,8 @@ TEST_CASE("the first Ctrl-C lets the run end by itself with status 130, the seco
 
 // --- run log ---------------------------------------------------------------------------------------------------
 
-TEST_CASE("what the run log writes reads back exactly, texts with commas, quotes and line breaks included", "[00][csv]") {
+TEST_CASE("what the run log writes reads back exactly, texts with commas, quotes and line breaks included",
+          "[00][csv]") {
   const Scratch dir;
   const Options opt = parsed(dir);
   {
@@ -439,7 +444,8 @@ TEST_CASE("a curve averages over seeds at each x, groups by its keys, and skips 
   CHECK(contains(message<BadInput>([&] { curves(read_csv(dir / "x.csv"), {"nix"}, "t", "v"); }), "nix"));
 }
 
-TEST_CASE("a claim holds if the whole interval is on its side, fails if it is on the other, else it is unclear", "[00][claims]") {
+TEST_CASE("a claim holds if the whole interval is on its side, fails if it is on the other, else it is unclear",
+          "[00][claims]") {
   const Scratch dir;
   const Options opt = parsed(dir, {"--seed", "10"});
   Claims claims(opt);
@@ -457,7 +463,8 @@ TEST_CASE("a claim holds if the whole interval is on its side, fails if it is on
   CHECK(claims.between("c", "s", x, 0, 1) == "does not hold");
 }
 
-TEST_CASE("one seed is unclear however far it lies, an exact number is judged itself, NaN never holds", "[00][claims]") {
+TEST_CASE("one seed is unclear however far it lies, an exact number is judged itself, NaN never holds",
+          "[00][claims]") {
   const Scratch dir;
   Claims claims(parsed(dir));
   CHECK(claims.at_least("c", "s", std::vector<double>{100}, 1) == "unclear");
@@ -481,7 +488,8 @@ TEST_CASE("the claims file names claim, slide, expectation, measurement, interva
     claims.at_least("one seed", "Maze", std::vector<double>{3}, 2);
   }
   const Table table = read_csv(opt.path("_claims.csv"));
-  CHECK(table.columns == std::vector<std::string>{"claim", "slide", "expected", "measured", "low", "high", "seeds", "verdict"});
+  CHECK(table.columns ==
+        std::vector<std::string>{"claim", "slide", "expected", "measured", "low", "high", "seeds", "verdict"});
   CHECK(table.texts("claim")[0] == "fewer steps, \"much\" fewer");
   CHECK(table.texts("expected") == std::vector<std::string>{"at most 9", "14", "at least 2"});
   CHECK(table.numbers("measured") == std::vector<double>{3, 14, 3});
@@ -655,8 +663,8 @@ TEST_CASE("a matrix lies row by row: numpy sees W[i, j] as we do", "[00][safeten
   CHECK(std::vector<float>(rows, rows + 6) == std::vector<float>{1, 2, 3, 4, 5, 6});
 }
 
-TEST_CASE("the file is the reference implementation's, byte for byte, and so is what is read", "[00][safetensors]") {
-  // safetensors.numpy.save({"W": np.array([[1, 2, 3], [4, 5, 6]], np.float32)}, {"env": "maze"}), version 0.5
+TEST_CASE("what the reference implementation writes is read, and written again alike", "[00][safetensors]") {
+  // safetensors.numpy.save({"W": np.array([[1, 2, 3], [4, 5, 6]], np.float32)}, {"env": "maze"}), version 0.8.0
   const std::string header =
       R"({"__metadata__":{"env":"maze"},"W":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}})";
   const std::string padded = header + std::string((8 - header.size() % 8) % 8, ' ');
@@ -693,7 +701,8 @@ TEST_CASE("float and double convert into each other; a double beyond float's ran
   CHECK((f.W == 3).all());
 }
 
-TEST_CASE("a file that does not fit names file, tensor and mismatch, and leaves the networks as they were", "[00][safetensors]") {
+TEST_CASE("a file that does not fit names file, tensor and mismatch, and leaves the networks as they were",
+          "[00][safetensors]") {
   const Scratch dir;
   const auto complaint = [&](const auto& saved, auto loaded) {
     save_networks(dir / "x", saved);
@@ -739,13 +748,15 @@ struct SameNameTwice {
 
 }  // namespace
 
-TEST_CASE("integers of another size or sign are refused, two members of one name are a mistake in io", "[00][safetensors]") {
+TEST_CASE("integers of another size or sign are refused, two members of one name are a mistake in io",
+          "[00][safetensors]") {
   const Scratch dir;
   One one;
   for (const std::string dtype : {"U64", "F64", "I32"}) {
     const size_t size = element_size(dtype);
     write(dir / "x", encode({{{"x", {dtype, {}, std::vector<unsigned char>(size)}}}, {}}));
-    CHECK(contains(message<BadInput>([&] { load_networks(dir / "x", one); }), "x is " + dtype + " in the file, I64 here"));
+    CHECK(contains(message<BadInput>([&] { load_networks(dir / "x", one); }),
+                   "x is " + dtype + " in the file, I64 here"));
     CHECK(one.x == 5);
   }
   CHECK_THROWS_AS(save_networks(dir / "y", SameNameTwice{}), std::logic_error);
@@ -804,7 +815,8 @@ TEST_CASE("a damaged file is refused in one line that names it and says what is 
   CHECK_FALSE(complaint(file_of(R"({"a\nb":3})")).empty());  // a name with a line break: still one line
 }
 
-TEST_CASE("a file cut off anywhere, or with any bit flipped, is refused in one line or read in full", "[00][safetensors]") {
+TEST_CASE("a file cut off anywhere, or with any bit flipped, is refused in one line or read in full",
+          "[00][safetensors]") {
   SaveArchive archive;
   archive.file.metadata = {{"env", "maze"}};
   make_net(1, 2, Real(0.5)).io(archive);

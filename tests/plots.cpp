@@ -101,9 +101,10 @@ TEST_CASE("no title, label or path becomes a command", "[plots]") {
   const std::string pwned = dir / "pwned";
   const fs::path here = fs::current_path();
   fs::current_path(dir.path);
-  for (const std::string text : {"'; system \"touch pwned\"; '", "\"; system 'touch pwned'", "`touch pwned`",
-                                 "$(touch pwned)", "'\nsystem 'touch pwned'\n", "@x {/Symbol a}_1^2 \\ % %s", "\xff\xfe",
-                                 "'.system('touch pwned').'", "; touch pwned; #", "EOD\nsystem 'touch pwned'"}) {
+  for (const std::string text :
+       {"'; system \"touch pwned\"; '", "\"; system 'touch pwned'", "`touch pwned`", "$(touch pwned)",
+        "'\nsystem 'touch pwned'\n", "@x {/Symbol a}_1^2 \\ % %s", "\xff\xfe", "'.system('touch pwned').'",
+        "; touch pwned; #", "EOD\nsystem 'touch pwned'"}) {
     Panel panel{.title = text, .x_label = text, .y_label = text};
     panel.layers = {line(text, {1, 2}, {1, 2}), ::text(1, 1, text)};
     std::string folder = text;
@@ -125,7 +126,8 @@ TEST_CASE("a picture that cannot be written is one line, the old one stays", "[p
   write(dir / "x.png", "the old one");
   Figure impossible = maze();
   impossible.width = -1;
-  CHECK(contains(message<std::system_error>([&] { draw(impossible, dir / "x.png"); }), "x.png: no picture: gnuplot failed"));
+  CHECK(contains(message<std::system_error>([&] { draw(impossible, dir / "x.png"); }),
+                 "x.png: no picture: gnuplot failed"));
 
   rlimit before;  // a disk that is full after 100 bytes
   getrlimit(RLIMIT_FSIZE, &before);
