@@ -87,7 +87,7 @@ build/config.mk: Makefile
 ifneq ($(filter-out clean help deps deps-mujoco run test,$(or $(MAKECMDGOALS),all)),)
 -include build/config.mk
 ifneq ($(PROBED),$(SWITCHES))
-.PHONY: build/config.mk
+$(shell rm -f build/config.mk)  # another compiler or another switch: probe again
 endif
 endif
 

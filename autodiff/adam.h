@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 #include "autodiff/nn.h"
@@ -65,14 +66,14 @@ struct Adam {
     step();
   }
 
-  // The Euclidean norm of all gradients together.
+  // The Euclidean norm of all gradients together; not finite also if a square overflows.
   Real grad_norm() const {
     Real sum = 0;
     for (const Param* p : params) sum += p->grad.square().sum();
     return std::sqrt(sum);
   }
 
-  template <class Ar> void io(Ar& ar) { ar("t", t), ar("m", m), ar("v", v); }
+  template <class Ar> void io(Ar& ar) { ar("lr", lr), ar("t", t), ar("m", m), ar("v", v); }
 
  private:
   std::vector<Param*> params;

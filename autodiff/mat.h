@@ -25,10 +25,14 @@ struct Factor {
   Eigen::Index cols() const { return transposed ? m.rows() : m.cols(); }
 };
 
-// A product that has not been computed yet: `c += matmul(a, b)` adds it in place, `Mat c = matmul(a, b)` makes it.
+// A product that has not been computed yet: `c += matmul(a, b)` adds it in place (c is neither a nor b), and
+// `Mat c = matmul(a, b)` makes it.
 struct Product {
   Factor a, b;
-  void add_to(Mat& c) const { add_product<Real>(c, a.m, a.transposed, b.m, b.transposed); }
+  void add_to(Mat& c) const {
+    eigen_assert(&c != &a.m && &c != &b.m && "matmul: the target is also a factor");
+    add_product<Real>(c, a.m, a.transposed, b.m, b.transposed);
+  }
   void assign_to(Mat& c) const {
     c.resize(a.rows(), b.cols());
     c.setZero();

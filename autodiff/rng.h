@@ -1,6 +1,7 @@
 // The one random number generator: xoshiro256++ (Blackman and Vigna, 2019), seeded by splitmix64.
 // Plain state, splittable, the same numbers on every machine with the same floating-point type.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -30,6 +31,7 @@ struct Rng {
 
   // Uniform in [0, 1), 53 bits.
   double uniform() { return double(bits() >> 11) * 0x1p-53; }
+  // Uniform between low and high; rounding may return high itself.
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
 
   // Uniform in {0, ..., n - 1}, n >= 1, without bias (Lemire 2019: multiply, and draw again in the uneven part).
@@ -53,7 +55,7 @@ struct Rng {
       if (const double z = normal(); std::abs(z) <= bound) return z;
   }
 
-  // Fills x with independent draws of U[low, high) or N(0, 1).
+  // Fills x with independent draws: uniform between low and high, or N(0, 1).
   void fill_uniform(Mat& x, Real low, Real high) {
     for (Real& v : x.reshaped()) v = low + (high - low) * unit();
   }

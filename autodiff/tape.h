@@ -115,13 +115,14 @@ struct Tape {
 
   // A Param as a Var, for formulas that are not layers:   dp += dy
   Var param(Param& p) {
+    assert(p.grad.rows() == p.value.rows() && p.grad.cols() == p.value.cols() && "the Param's grad has no shape yet");
     return append(p.value, true, [&p](const Node& y) { p.grad += y.grad; });
   }
 
   // Sets d(loss)/dx for every x that loss depends on, and adds to the grad of every Param. loss: (1, 1).
   void backward(Var loss) {
     assert(loss.tape == this && loss.step == step && loss.value().size() == 1);
-    for (int i = 0; i <= loss.id; ++i) nodes[i].has_grad = false;
+    for (int i = 0; i < used; ++i) nodes[i].has_grad = false;
     loss.grad() += Mat::Ones(1, 1);
     for (int i = loss.id; i >= 0; --i)
       if (nodes[i].has_grad) nodes[i].back(nodes[i]);

@@ -83,7 +83,8 @@ void plot(const Options& opt) {
   for (const std::string& env : mazes(opt)) {
     Panel panel{.title = env == "maze" ? "maze: deterministic" : "slippery maze: stochastic",
                 .x_label = "planning updates", .y_label = "largest error of Q(s, a)",
-                .x = {100, double(opt.updates)}, .y = {1e-3, 2}, .log_x = true, .log_y = true, .key = Key::bottom_right};
+                .x = {1e2, double(opt.updates)}, .y = {1e-3, 2}, .log_x = true, .log_y = true,
+                .key = figure.panels.empty() ? Key::bottom_right : Key::off};
     const Table rows = table.where("env", env);
     constexpr Colour colours[] = {colour::blue, colour::vermillion, colour::green, colour::purple};
     int i = 0;
@@ -97,7 +98,6 @@ void plot(const Options& opt) {
       panel.layers.back().colour = colours[i++ % 4];
       panel.layers.back().width = 1;
     }
-    if (!figure.panels.empty()) panel.key = Key::off;  // it is the first panel's
     figure.panels.push_back(panel);
   }
   draw(figure, opt.path(".png"));

@@ -459,3 +459,36 @@ TEST_CASE("the gradients of losses the chapters use agree with central differenc
             },
             {mu, Mat(mu + Real(0.31) * log_var.sign())}, rng) < gradient_tolerance);
 }
+
+TEST_CASE("a number behind the loss has zero gradient, even after the backward of a later loss", "[autodiff]") {
+  Tape tape;
+  const Var x = tape.input(Mat::Constant(1, 1, 3)), a = square(x), b = 5 * a, c = 2 * b;
+  tape.backward(c);
+  CHECK(b.grad()(0, 0) == 2);
+  tape.backward(a);
+  CHECK(x.grad()(0, 0) == 6);
+  CHECK(b.grad()(0, 0) == 0);
+}
+
+TEST_CASE("the example of autodiff/README.md gives the numbers printed there", "[autodiff]") {
+  Param w{.value = Mat(1, 2), .grad = Mat::Zero(1, 2)}, b{.value = Mat::Zero(1, 1), .grad = Mat::Zero(1, 1)};
+  w.value << 0.5, -0.5;
+  Mat x(2, 3);
+  x << 1, 2, 3,  //
+      1, 0, -1;
+  Tape tape;
+  Var h = affine(w, tape.constant(x), b);
+  Var y = tanh(h);
+  Var loss = mean(square(y));
+  tape.backward(loss);
+  const auto shows = [](const Mat& numbers, std::vector<double> printed) {
+    for (std::size_t i = 0; i < printed.size(); ++i) CHECK(std::abs(numbers(0, i) - printed[i]) < 0.5e-4);
+  };
+  shows(h.value(), {0, 1, 2});
+  shows(y.value(), {0, 0.7616, 0.9640});
+  shows(loss.value(), {0.5031});
+  shows(h.grad(), {0, 0.2132, 0.0454});
+  shows(y.grad(), {0, 0.5077, 0.6427});
+  shows(w.grad, {0.5627, -0.0454});
+  shows(b.grad, {0.2586});
+}

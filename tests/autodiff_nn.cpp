@@ -42,8 +42,9 @@ std::vector<std::string> names(T& object) {
 struct Saved {
   std::vector<Mat> mats;
   std::vector<std::uint64_t> words;
+  std::vector<Real> reals;
   bool loading = false;
-  std::size_t mat = 0, word = 0;
+  std::size_t mat = 0, word = 0, real = 0;
   template <class T>
   void operator()(const std::string&, T& member) {
     visit(member);
@@ -57,6 +58,10 @@ struct Saved {
   void visit(long& x) {
     if (loading) x = long(words.at(word++));
     else words.push_back(std::uint64_t(x));
+  }
+  void visit(Real& x) {
+    if (loading) x = reals.at(real++);
+    else reals.push_back(x);
   }
   void visit(std::array<std::uint64_t, 4>& x) {
     for (std::uint64_t& v : x)
@@ -236,20 +241,20 @@ TEST_CASE("params lists every Param once, in the order of io", "[autodiff]") {
 TEST_CASE("io names every member", "[autodiff]") {
   Rng rng(415);
   Agent agent(rng);
-  const std::vector<std::string> network = {"/layers/0/W/value", "/layers/0/b/value", "/layers/1/W/value",
-                                            "/layers/1/b/value"};
+  const std::vector<std::string> network = {"/layers/0/W/", "/layers/0/b/", "/layers/1/W/",
+                                            "/layers/1/b/"};
   CHECK(names(agent.pi) == network);
-  CHECK(names(agent.log_alpha) == std::vector<std::string>{"/value"});
+  CHECK(names(agent.log_alpha) == std::vector<std::string>{"/"});
   CHECK(names(agent.rng) == std::vector<std::string>{"/state"});
   std::vector<std::string> all;
   for (const std::string& name : network) all.push_back("/pi" + name);
-  all.push_back("/log_alpha/value");
+  all.push_back("/log_alpha/");
   for (const std::string& name : network) all.push_back("/Q/0" + name);
   for (const std::string& name : network) all.push_back("/Q/1" + name);
   all.push_back("/rng/state"), all.push_back("/updates");
   CHECK(names(agent) == all);
   Adam opt(params(agent.log_alpha, agent.pi.layers[0]), Real(0.1));
-  CHECK(names(opt) == std::vector<std::string>{"/t", "/m/0", "/m/1", "/m/2", "/v/0", "/v/1", "/v/2"});
+  CHECK(names(opt) == std::vector<std::string>{"/lr", "/t", "/m/0", "/m/1", "/m/2", "/v/0", "/v/1", "/v/2"});
 }
 
 TEST_CASE("what io lists is all that the future depends on", "[autodiff]") {
