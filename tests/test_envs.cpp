@@ -16,11 +16,12 @@
 #include "envs/reacher.h"
 #include "envs/swimmer.h"
 #include "envs/walker2d.h"
+#include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
 #include "tests/catch.h"
+#include "tests/count_malloc.h"
+#include "tests/scratch.h"
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Nothing takes energy away: no damping, limits, floor or fluid; Runge-Kutta with a small step.
 Model free_of_losses(Model m) {
@@ -258,6 +259,14 @@ TEST_CASE("a table that breaks an assumption is refused", "[envs]") {
   CHECK_THROWS_AS(Chain<5>(hopper_model()), std::invalid_argument);
 }
 
+TEST_CASE("a time step allocates nothing", "[envs]") {
+  const Chain<9> chain(half_cheetah_model());
+  Chain<9>::Vec q = Chain<9>::Vec::Zero(), v = q, u = Chain<9>::Vec::Ones();
+  const long before = malloc_calls();
+  for (int t = 0; t < 100; ++t) chain.step(q, v, u);
+  CHECK(malloc_calls() == before);
+}
+
 // ---- the interface, for every task ----
 
 TEST_CASE("every task keeps the interface's promises", "[envs]") {
@@ -369,6 +378,18 @@ TEST_CASE("a time-out truncates and does not terminate", "[envs]") {
     CHECK(step.truncated == (t >= 200));
     CHECK_FALSE(step.terminated);
   }
+}
+
+TEST_CASE("an environment saved in the middle of an episode goes on where it was, noise included", "[envs]") {
+  const Scratch dir;
+  Pendulum env(0, 8, 0.5), again(0, 8, 0.5);
+  Rng rng(100);
+  env.reset(rng), again.reset(rng);
+  for (int t = 0; t < 7; ++t) env.step(mat({0.3}));
+  save_networks(dir / "env", env, {});
+  load_networks(dir / "env", again);
+  for (int t = 0; t < 5; ++t) CHECK((env.step(mat({0.3})).s_next == again.step(mat({0.3})).s_next).all());
+  CHECK(again.steps() == 12);
 }
 
 TEST_CASE("bad input is refused with a reason", "[envs]") {
