@@ -7,6 +7,7 @@ endif
 ARCH ?= native
 CORES := $(shell nproc 2>/dev/null || echo 2)
 OUT ?= plots
+export OUT
 FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -41,13 +42,16 @@ FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz_%,$(wildcard tests/fuzz/*.cpp)
 # ---- What the machine offers ----
 # Each thing is probed by compiling and linking a small program; build/config.mk keeps the answers.
 
-EIGEN_PLACES := /usr/include/eigen3 /usr/local/include/eigen3 /opt/homebrew/include/eigen3
-EIGEN := $(firstword $(wildcard $(EIGEN_PLACES)))
+INCLUDE_PLACES := /usr/include/eigen3 /usr/local/include/eigen3 /opt/homebrew/include /opt/homebrew/include/eigen3
+LIBRARY_PLACES := $(addprefix -L,$(wildcard /opt/homebrew/lib))
 TORCH := $(wildcard /usr/include/torch/csrc/api/include)
 TORCH_CXX := $(addprefix -isystem ,$(TORCH))
-INCLUDES := -I. $(addprefix -isystem ,$(EIGEN))
-GNUPLOT_LD := -lboost_iostreams -lboost_filesystem -lboost_system
+INCLUDES := -I. $(addprefix -isystem ,$(wildcard $(INCLUDE_PLACES)))
+GNUPLOT_LD := -lboost_iostreams -lboost_filesystem
 TORCH_LD := -ltorch -ltorch_cpu -lc10
+ifneq ($(findstring ',$(CXX)$(ARCH))$(findstring \#,$(CXX)$(ARCH)),)
+$(error CXX and ARCH must not contain a quote or a hash)
+endif
 SWITCHES := $(CXX) $(ARCH) $(NO_OPENMP).$(NO_MUJOCO).$(NO_CUDA).$(NO_LIBTORCH)
 COMMA := ,
 
@@ -55,8 +59,8 @@ define PROBE
 mkdir -p build/probe
 try() {  # name, header, expression that is 0 in a working program, flags
   printf '#include <%s>\nint main() { return %s; }\n' "$$2" "$$3" > build/probe/$$1.cpp
-  $(CXX) -std=c++20 $(foreach d,$(EIGEN_PLACES),-isystem $(d)) build/probe/$$1.cpp -o build/probe/$$1 $$4 \
-    > build/probe/$$1.log 2>&1
+  $(CXX) -std=c++20 $(addprefix -isystem ,$(INCLUDE_PLACES)) build/probe/$$1.cpp -o build/probe/$$1 \
+    $(LIBRARY_PLACES) $$4 > build/probe/$$1.log 2>&1
 }
 option() {  # name, its switch, then as for try
   if [ -n "$$2" ]; then echo "$$1 := off"; elif try "$$1" "$$3" "$$4" "$$5"; then echo "$$1 := yes"; else echo "$$1 := no"; fi
@@ -103,7 +107,7 @@ ifneq ($(wildcard chapters/*/*.cu),)
 	$(call line,CUDA,CUDA,chapter 15 is built,chapter 15 is left out)
 endif
 	@command -v gnuplot > /dev/null && echo "✓ gnuplot: pictures are drawn" || \
-	  echo "✗ gnuplot not found: runs write $(OUT)/*.csv only; later \`make plots\` draws them"
+	  echo "✗ gnuplot not found: runs write CSV files only; later \`make plots\` draws them"
 
 # ---- What has to be there: installed by the machine's package manager ----
 
@@ -127,25 +131,29 @@ Eigen            = libeigen3-dev | eigen3-devel | eigen | eigen
 CLI11            = libcli11-dev | cli11-devel | cli11 | cli11
 json             = nlohmann-json3-dev | json-devel | nlohmann-json | nlohmann-json
 Catch2           = catch2 | catch-devel | catch2 | catch2
-gnuplot-iostream = libgnuplot-iostream-dev libboost-iostreams-dev libboost-filesystem-dev libboost-system-dev | boost-devel | boost | boost
+gnuplot-iostream = libgnuplot-iostream-dev libboost-iostreams-dev libboost-filesystem-dev | boost-devel | boost | boost
 gnuplot          = gnuplot-nox | gnuplot | gnuplot | gnuplot
 MuJoCo           = libmujoco-dev | | | mujoco
 endef
 export PACKAGES
 
 define INSTALL
-sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo
-if command -v apt-get; then column=2; update="$$sudo apt-get update"; install="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
-elif command -v dnf; then column=3; update=:; install="$$sudo dnf install -y"
-elif command -v pacman; then column=4; update=:; install="$$sudo pacman -S --noconfirm --needed"
+sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo "
+if command -v apt-get; then
+  column=2; update="$${sudo}apt-get update"
+  install="$${sudo}env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
+elif command -v dnf; then column=3; update=:; install="$${sudo}dnf install -y"
+elif command -v pacman; then column=4; update=:; install="$${sudo}pacman -S --noconfirm --needed"
 elif command -v brew; then column=5; update=:; install="brew install"
 else echo "No package manager found (apt-get, dnf, pacman, brew). Please install:$$missing" >&2; exit 1; fi > /dev/null
 packages=
 for name in $$missing; do
   packages="$$packages $$(printf '%s\n' "$$PACKAGES" | awk -F ' *[=|] *' -v n="$$name" -v c=$$column '$$1 == n { print $$c }')"
 done
+case "$$packages" in *[!\ ]*) ;; *) echo "There is no package of:$$missing for this package manager" >&2; exit 1;; esac
 echo "Missing:$$missing. Installing with \"$$install\":$$packages"
-$$update && $$install $$packages
+$$update || echo "The package lists could not be renewed" >&2
+$$install $$packages
 endef
 export INSTALL
 
@@ -168,7 +176,7 @@ deps-mujoco:
 GCC_AND_CLANG = -std=c++20 -Wall -Wextra $(GCC12) $(INCLUDES) -MMD -MP -march=$(ARCH) -fno-math-errno -fno-trapping-math
 EIGEN_USE = -DEIGEN_DONT_PARALLELIZE -DEIGEN_STACK_ALLOCATION_LIMIT=1048576  # threads are ours; packing off the heap
 OPTIONAL_CXX = $(if $(filter yes,$(OPENMP)),-fopenmp) $(if $(filter yes,$(MUJOCO)),-DHAVE_MUJOCO)
-LIBS = $(if $(filter yes,$(OPENMP)),-fopenmp) $(if $(filter yes,$(MUJOCO)),-lmujoco) $(GNUPLOT_LD) $(LDFLAGS)
+LIBS = $(if $(filter yes,$(OPENMP)),-fopenmp) $(LIBRARY_PLACES) $(GNUPLOT_LD) $(if $(filter yes,$(MUJOCO)),-lmujoco) $(LDFLAGS)
 COMPILE = $(CXX) $(GCC_AND_CLANG) $(EIGEN_USE) $(OPTIONAL_CXX) $(CXXFLAGS)
 
 FLAGS_obj    = -O3 -DNDEBUG
@@ -216,14 +224,17 @@ build/obj/tests/bench/libtorch.o: OPTIONAL_CXX += $(if $(filter yes,$(LIBTORCH))
 
 all: banner $(PROGRAMS:%=build/%)
 
-# The goals below start make again, so that what `deps` has installed is seen.
+# These two start make again, so that what `deps` has installed is seen; one after the other, they build the same files.
+ifneq ($(filter run test,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 run test: deps
-	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES)) run-$@ $(if $(SAN),SAN=$(SAN))
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES)) run-$@
 
 run-run: all
 	@mkdir -p build/run
 	@for p in $(COURSE); do \
-	  echo "== $$p"; build/$$p --out "$(OUT)" > build/run/$$p.txt || exit $$?; cat build/run/$$p.txt; \
+	  echo "== $$p"; build/$$p --out "$$OUT" > build/run/$$p.txt || exit $$?; cat build/run/$$p.txt; \
 	done; echo; for p in $(COURSE); do tail -n 1 build/run/$$p.txt; done
 
 ifeq ($(SAN),)
@@ -239,16 +250,16 @@ run-test: banner build/tests_san $(SAN_PROGRAMS:%=build/san/%)
 endif
 
 plots: all
-	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$(OUT)" || exit $$?; done
+	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$$OUT" || exit $$?; done
 
 # Claims are measured at the programs' default settings; CLAIMS_<program> adds options. Long ones: LONG_CLAIMS.
 LONG_CLAIMS :=
 claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%))
-	@$(foreach p,$(filter-out $(LONG_CLAIMS),$(COURSE)),build/$(p) --no-plot --out "$(OUT)" $(CLAIMS_$(p)) || exit $$?;)
-	@grep -hv '^#' "$(OUT)"/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
+	@$(foreach p,$(filter-out $(LONG_CLAIMS),$(COURSE)),build/$(p) --no-plot --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
+	@grep -hv '^#' "$$OUT"/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 claims-long: $(LONG_CLAIMS:%=build/%)
-	@$(foreach p,$(LONG_CLAIMS),build/$(p) --no-plot --out "$(OUT)" $(CLAIMS_$(p)) || exit $$?;)
-	@$(if $(LONG_CLAIMS),,echo "None of the chapters so far has a long claim: make claims measures them all")
+	@$(foreach p,$(LONG_CLAIMS),build/$(p) --no-plot --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
+	@$(if $(LONG_CLAIMS),,echo "No chapter has a long claim: make claims measures them all")
 
 bench: build/bench
 	@build/bench

@@ -7,7 +7,8 @@
 #include <vector>
 #include "autodiff/nn.h"
 
-// An optimiser for the given parameters, which it refers to: it moves with them, and is not copied.
+// An optimiser for the given parameters. It refers to them, so they keep their address as long as it is used: a vector
+// of layers may be moved, a struct that holds a Param by value may not, and nothing is copied.
 struct Adam {
   Real lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   long t = 0;            // steps taken
@@ -25,7 +26,8 @@ struct Adam {
   Adam& operator=(Adam&&) = default;
 
   // One step down the gradient of loss: zero the gradients, backward, check, clip to max_norm, step, clear the tape.
-  // Returns the norm of the gradient before clipping. Throws NotFinite, with nothing changed, if loss or gradient is.
+  // Returns the norm of the gradient before clipping. Throws NotFinite, with no parameter changed, if the loss or the
+  // gradient is NaN or infinite.
   Real minimize(Var loss, Real max_norm = std::numeric_limits<Real>::infinity()) {
     for (Param* p : params) p->grad.setZero();
     const Real value = loss.item();

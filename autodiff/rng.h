@@ -1,5 +1,6 @@
 // The one random number generator: xoshiro256++ (Blackman and Vigna, 2019), seeded by splitmix64.
-// Plain state, splittable, the same numbers on every machine with the same floating-point type.
+// Plain state, splittable. Bits and uniform draws are the same on every machine; normal ones to rounding, which depends
+// on the processor that is compiled for.
 #pragma once
 #include <algorithm>
 #include <array>

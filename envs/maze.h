@@ -2,6 +2,7 @@
 // Walls may change at a given step, and moves may slip.
 #pragma once
 #include <array>
+#include <cassert>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -32,8 +33,10 @@ struct Maze {
     Real R;
     int S_next;
   };
-  // One move from the current state; a move into a wall or off the grid stays. R = 1 on entering the goal, else 0.
+  // One move from the current state, which is not the goal; a move into a wall or off the grid stays. R = 1 on entering
+  // the goal, else 0. Trap: a wall may appear where the agent stands; it can walk out of it, not in again.
   Outcome step(int A, Rng& rng) {
+    assert(!terminal(state) && "the episode is over: reset");
     if (slip > 0 && rng.uniform() < slip) A = sides(A)[rng.below(2)];
     const int S_next = neighbour(state, A);
     if (++steps == change_step) map = changed;
@@ -51,10 +54,10 @@ struct Maze {
       const int S_next = neighbour(S, A);
       return Outcome{Real(terminal(S_next)), S_next};
     };
-    const auto [left, right] = sides(A);
+    const auto [one_side, other_side] = sides(A);
     if (terminal(S) || wall(S)) return {};
     if (slip == 0) return {{1, outcome(A)}};
-    return {{1 - slip, outcome(A)}, {slip / 2, outcome(left)}, {slip / 2, outcome(right)}};
+    return {{1 - slip, outcome(A)}, {slip / 2, outcome(one_side)}, {slip / 2, outcome(other_side)}};
   }
 
   template <class Ar> void io(Ar& ar) { ar("map", map), ar("state", state), ar("steps", steps); }

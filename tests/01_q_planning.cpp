@@ -1,6 +1,7 @@
 // Chapter 01 against value iteration and against counting by hand.
 #include "chapters/01_q_planning/q_planning.h"
 #include <cmath>
+#include <limits>
 #include "tests/catch.h"
 
 namespace {
@@ -73,6 +74,7 @@ TEST_CASE("Q-planning comes to the optimum of its model, not of the maze", "[01]
   Mat Q = Mat::Zero(maze.states(), Maze::actions), n = Q;
   q_planning(Q, n, model, 2000000, 1, Real(0.7), discount, rng);
   CHECK(model_error > 0.01);
+  CHECK(model_error < 0.5);
   CHECK((Q - Q_model).abs().maxCoeff() < 0.2 * model_error);
   CHECK((Q - Q_true).abs().maxCoeff() > 0.8 * model_error);
 }
@@ -154,6 +156,7 @@ TEST_CASE("the mazes: 47 free cells, shortest ways 14, 10 then 16, 16 then 10; w
   }
   CHECK(shortest(blocking) == 16);
   CHECK(shortest(shortcut) == 10);
+  CHECK(shortcut.map[3] == ".#######.");  // the old way stays open
   CHECK(blocking.steps == 5);
   blocking.reset();
   CHECK(blocking.steps == 5);
@@ -177,14 +180,63 @@ TEST_CASE("a move into a wall or off the grid stays, entering the goal pays 1, s
   CHECK(R == 1);
   CHECK(maze.terminal(S_next));
 
-  Maze slippery = dyna_maze(0.4);
-  std::vector<int> count(slippery.states());
+}
+
+TEST_CASE("a slip goes to the two sides of the move, each with half of its probability", "[01][envs]") {
+  Rng rng(100);
+  Maze maze = dyna_maze(0.4);
+  const int S = 4 * maze.cols() + 1;
+  const std::vector<int> beside = {S - maze.cols(), S + maze.cols(), S - 1, S + 1};  // up, down, left, right
   constexpr int draws = 20000;
-  for (int i = 0; i < draws; ++i) {
-    slippery.state = at(4, 1);
-    ++count[slippery.step(0, rng).S_next];
+  for (int A = 0; A < Maze::actions; ++A) {
+    std::vector<int> count(maze.states());
+    std::vector<double> chance(maze.states());
+    for (int i = 0; i < draws; ++i) {
+      maze.state = S;
+      ++count[maze.step(A, rng).S_next];
+    }
+    for (const auto& [p, outcome] : maze.chances(S, A)) chance[outcome.S_next] += p;
+    for (int B = 0; B < Maze::actions; ++B) {
+      const double p = B == A ? 0.6 : B / 2 == A / 2 ? 0 : 0.2;
+      CHECK(chance[beside[B]] == Approx(p).margin(1e-12));
+      CHECK(std::abs(count[beside[B]] / double(draws) - p) <= 4 * std::sqrt(p * (1 - p) / draws));
+    }
   }
-  for (const Maze::Chance& c : slippery.chances(at(4, 1), 0))
-    CHECK(std::abs(count[c.outcome.S_next] / double(draws) - c.p) < 4 * std::sqrt(c.p * (1 - c.p) / draws));
-  CHECK(slippery.chances(at(4, 1), 0)[0].p == Approx(0.6));
+}
+
+TEST_CASE("a model from much experience is the maze: its counts approach p(s', r | s, a)", "[01]") {
+  Rng rng(100);
+  const Maze maze = dyna_maze(0.2);
+  const CountModel model = full_model(maze, 2000, rng);
+  const Mat Q_model = value_iteration(model, maze.states(), Maze::actions, discount);
+  CHECK((Q_model - value_iteration(maze, discount)).abs().maxCoeff() < 0.02);
+  CountModel coin(2, 1);  // the same next state with two rewards: two outcomes
+  coin.learn(0, 0, 0, 1), coin.learn(0, 0, 1, 1);
+  CHECK(coin.chances(0, 0).size() == 2);
+}
+
+namespace {
+
+struct Costs {  // every step costs 1, two steps to the end
+  std::vector<Maze::Chance> chances(int S, int) const {
+    if (S == 2) return {};
+    return {{1, {-1, S + 1}}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("value iteration works with costs as with rewards", "[01]") {
+  const Mat Q = value_iteration(Costs{}, 3, 1, Real(0.5));
+  CHECK(Q(0, 0) == Approx(-1.5));
+  CHECK(Q(1, 0) == Approx(-1));
+}
+
+TEST_CASE("a table with a NaN or an infinity is refused", "[01]") {
+  Mat Q = Mat::Zero(2, 2);
+  check_finite(Q);
+  Q(1, 0) = std::numeric_limits<Real>::infinity();
+  CHECK_THROWS_AS(check_finite(Q), NotFinite);
+  Q(1, 0) = std::numeric_limits<Real>::quiet_NaN();
+  CHECK_THROWS_AS(check_finite(Q), NotFinite);
 }

@@ -154,6 +154,34 @@ TEST_CASE("Dyna-Q+ plans with the bonus kappa sqrt(tau), also for actions never 
   CHECK((agent.Q.row(S) == 0).count() == 1);  // the action just taken
 }
 
+TEST_CASE("Dyna-Q+: the real update is Dyna-Q's, without bonus; untried actions stay, as if tried at step 1", "[02]") {
+  Rng rng(100);
+  Maze maze = dyna_maze();
+  const int S = maze.state = 1 * maze.cols() + 8;  // below the goal
+  DynaQPlus direct(maze.states(), Maze::actions, 0, Real(0.5), Real(0.9), 0, 1);
+  direct.now = 100;
+  direct.Q(S, 0) = 2;  // greedy: up, into the goal
+  direct.step(maze, rng);
+  CHECK(direct.Q(S, 0) == Approx(2 + 0.5 * (1 + 0.9 * 0 - 2)));
+  CHECK((direct.Q.row(S).rightCols(3) == 0).all());
+  CHECK(direct.last_tried(S, 0) == 101);
+  for (int a = 1; a < Maze::actions; ++a) {
+    CHECK(direct.Model.sample(S, a).R == 0);
+    CHECK(direct.Model.sample(S, a).S_next == S);
+    CHECK(direct.last_tried(S, a) == 1);
+  }
+
+  maze.state = S;
+  DynaQPlus planning(maze.states(), Maze::actions, 1, Real(0.5), Real(0.9), 0, 1);
+  planning.now = 100;
+  planning.Q(S, 0) = 2;
+  planning.step(maze, rng);
+  // The real update leaves 1.5. The planned one is of another action, 0 + sqrt(100) + 0.9 1.5, or of the same, without
+  // bonus because it has just been tried.
+  const Real sum = planning.Q.row(S).sum();
+  CHECK((sum == Approx(1.5 + 0.5 * (10 + 0.9 * 1.5)) || sum == Approx(1.5 + 0.5 * (1 - 1.5))));
+}
+
 TEST_CASE("the clock of Dyna-Q+ runs on through episodes, so no bonus is a NaN", "[02]") {
   Rng rng(100);
   Maze maze = blocking_maze(500);

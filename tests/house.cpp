@@ -51,7 +51,7 @@ int layer(const std::string& path) {
   return -1;
 }
 
-const std::regex quoted_include(R"re(^#include "([^"]+)"\s*(//.*)?$)re");
+const std::regex quoted_include(R"re(^\s*#\s*include\s*"([^"]+)"\s*(//.*)?)re");
 const std::regex angled_include(R"re(^#include <([^>]+)>)re");
 
 // Where an arrow points up or sideways, includes a .cpp or carries no purpose: a list of complaints.
@@ -60,7 +60,7 @@ std::vector<std::string> layering_errors(const std::string& path, const std::vec
   const auto folder = [](const std::string& p) { return p.substr(0, p.rfind('/')); };
   for (const std::string& line : lines) {
     std::smatch m;
-    if (!std::regex_match(line, m, quoted_include)) continue;
+    if (!std::regex_search(line, m, quoted_include)) continue;
     const std::string target = m[1];
     const bool same_folder = folder(target) == folder(path) || target.starts_with(folder(path) + "/");
     if (layer(target) < 0) errors.push_back(path + " includes " + target + ", which is no path from the top folder");

@@ -32,6 +32,7 @@ Run run(const std::string& program, const std::vector<std::string>& arguments, i
   fs::create_directories(scratch);
   const fs::path out = scratch / "stdout", err = scratch / "stderr";
   const pid_t child = fork();
+  REQUIRE(child >= 0);
   if (child == 0) {
     if (!std::freopen(out.c_str(), "w", stdout) || !std::freopen(err.c_str(), "w", stderr)) _exit(126);
     std::vector<std::string> words = {"build/" + program};
@@ -163,15 +164,44 @@ TEST_CASE("--save and --load: a saved table loads, a damaged or foreign file is 
   }
 }
 
-TEST_CASE("Ctrl-C: what is done is on disk, exit status 130", "[program]") {
-  const fs::path out = fresh("interrupt");
-  const Run result = run("02_dyna_q", {"--seeds", "10000", "--quiet", "--out", out, "--save", out / "net"}, 500);
-  CHECK(result.status == 130);
-  const std::string csv = content(out / "02_dyna_q.csv");
-  CHECK(csv.ends_with("\n"));
-  CHECK(std::count(csv.begin(), csv.end(), '\n') > 20);
-  CHECK(fs::exists(out / "net"));
-  if (gnuplot()) CHECK(fs::exists(out / "02_dyna_q.png"));
+TEST_CASE("Ctrl-C at any moment: what is done is on disk, exit status 130", "[program]") {
+  for (const std::string& program : programs())
+    for (const int ms : {15, 50, 400}) {
+      INFO(program << " after " << ms << " ms");
+      const fs::path out = fresh("interrupt");
+      const Run result = run(program, {"--seeds", "10000", "--quiet", "--out", out, "--save", out / "net"}, ms);
+      if (ms < 400 && result.status == 1000 + SIGINT) continue;  // it had not come to main yet
+      CHECK(result.status == 130);
+      const std::string csv = content(out / (program + ".csv"));
+      CHECK((csv.empty() || csv.ends_with("\n")));
+      if (ms < 400) continue;
+      CHECK(std::count(csv.begin(), csv.end(), '\n') > 20);
+      CHECK(fs::exists(out / "net"));
+      if (gnuplot()) CHECK(fs::exists(out / (program + ".png")));
+    }
+}
+
+TEST_CASE("a run that is too short for its picture, and a picture of a run with other options", "[program]") {
+  const fs::path out = fresh("short");
+  CHECK(run("02_dyna_q", {"--steps", "10", "--quiet", "--out", out}).status == 0);
+  CHECK(run("02_dyna_q_changing", {"--steps", "10", "--quiet", "--out", out}).status == 0);
+  CHECK(run("02_dyna_q_changing", {"--env", "shortcut_maze", "--quiet", "--out", out}).status == 0);
+  CHECK(run("02_dyna_q_changing", {"--redraw", "--out", out}).status == 0);
+  CHECK(run("01_q_planning", {"--steps", "1500", "--out", out}).status == 2);
+}
+
+TEST_CASE("a table with a NaN stops the run with exit status 3", "[program]") {
+  const fs::path out = fresh("nan"), file = out / "Q.safetensors";
+  for (const std::string& program : programs()) {
+    INFO(program);
+    REQUIRE(run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--save", file}).status == 0);
+    std::string bytes = content(file);
+    for (std::size_t i = bytes.size() - 4; i < bytes.size(); ++i) bytes[i] = '\xff';  // its last number
+    std::ofstream(file) << bytes;
+    const Run result = run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--load", file});
+    CHECK(result.status == 3);
+    CHECK(one_line(result.err));
+  }
 }
 
 TEST_CASE("a full disk ends the run with one line and exit status 4", "[program]") {
@@ -187,9 +217,9 @@ TEST_CASE("a full disk ends the run with one line and exit status 4", "[program]
 }
 
 TEST_CASE("a directory whose name is gnuplot code is just a directory", "[program]") {
-  const fs::path out = fresh("x'; system \"touch build/test_programs/pwned\"; '`touch build/test_programs/pwned`");
+  const fs::path out = fresh("x'; system \"touch pwned\"; '`touch pwned`$(touch pwned)");
   CHECK(run("02_dyna_q", {"--smoke", "--quiet", "--out", out}).status == 0);
-  CHECK(!fs::exists(scratch / "pwned"));
+  CHECK(!fs::exists("pwned"));
   if (gnuplot()) CHECK(fs::exists(out / "02_dyna_q.png"));
   fs::remove_all(out);
 }

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cassert>
 #include <vector>
-#include "autodiff/rng.h"  // Mat, Rng
-#include "envs/maze.h"     // Maze::Outcome
+#include "autodiff/rng.h"   // Mat, Rng
+#include "autodiff/tape.h"  // NotFinite
+#include "envs/maze.h"      // Maze::Outcome
 
 // max_a Q(S, a). Q: (states, actions). At a terminal state no action is ever taken, so Q(S, .) stays 0.
 inline Real max_a(const Mat& Q, int S) { return Q.row(S).maxCoeff(); }
@@ -17,6 +18,17 @@ inline int argmax_a(const Mat& Q, int S, Rng& rng) {
     if (Q(S, a) == best && rng.below(++count) == 0) choice = a;
   return choice;
 }
+
+// Stops the run (NotFinite) if a value is NaN or infinite: a step size that diverges, or a --load file that holds one.
+inline void check_finite(const Mat& Q) {
+  if (!Q.isFinite().all()) throw NotFinite("the table Q holds a NaN or an infinity: another --alpha or --load?");
+}
+
+// A table as --save and --load see it.
+struct SavedTable {
+  Mat Q;  // (states, actions)
+  template <class Ar> void io(Ar& ar) { ar("Q", Q); }
+};
 
 struct StateAction {
   int S, A;
@@ -73,7 +85,10 @@ struct CountModel {
   void learn(int S, int A, Real R, int S_next) {
     tried.add(S, A);
     for (Count& c : counts[S * n_actions + A])
-      if (c.outcome.R == R && c.outcome.S_next == S_next) return void(++c.n);
+      if (c.outcome.R == R && c.outcome.S_next == S_next) {
+        ++c.n;
+        return;
+      }
     counts[S * n_actions + A].push_back({{R, S_next}, 1});
   }
   Maze::Outcome sample(int S, int A, Rng& rng) const {

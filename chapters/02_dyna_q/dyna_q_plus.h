@@ -6,7 +6,7 @@
 // Dyna-Q with two changes, both in planning: the reward is R + kappa sqrt(tau), tau = real steps since the pair was
 // last tried, and every action of a visited state may be planned with: one never tried is modelled as "stay, R = 0".
 struct DynaQPlus {
-  Mat Q, last_tried;         // (states, actions); last_tried: the real step of the last trial
+  Mat Q, last_tried;         // (states, actions); last_tried: the real step of the last trial (exact up to 2^24)
   DeterministicModel Model;
   int n;
   Real alpha, gamma, epsilon, kappa;

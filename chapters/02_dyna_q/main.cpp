@@ -23,7 +23,7 @@ struct Options : Args {
   static constexpr const char* about = "Dyna-Q on a simple maze (slides \"Dyna-Q\", \"Dyna-Q on a Simple Maze\")";
   std::vector<int> n = opt("n", std::vector<int>{0, 5, 50}, "n, planning updates per real step, one curve each",
                            at_least(0));
-  int episodes  = opt("episodes", 50, "episodes of a run", at_least(2));
+  int episodes  = opt("episodes", 50, "episodes of a run", at_least(3));
   long steps    = opt("steps", 1000000000L, "real environment steps after which a run ends at the latest", at_least(1));
   Real alpha    = opt("alpha", 0.1f, "alpha, step size", range(0, 1));
   Real gamma    = opt("gamma", 0.95f, "gamma, discount", range(0, 1));
@@ -50,7 +50,9 @@ void run(const Options& opt, int seed, DynaQ& agent, RunLog& log, RunLog& polici
       if (episode == 2 && seed == opt.seed) episode_2.emplace_back(agent.Q, maze.state);
       eval_return += agent.step(maze, rng).R;  // (a) to (f)
     }
-    log.row("dyna_q", opt.env, seed, maze.steps, eval_return, agent.n, episode, maze.steps - start);
+    check_finite(agent.Q);
+    if (maze.terminal(maze.state))  // an episode that was cut off would look like a short one
+      log.row("dyna_q", opt.env, seed, maze.steps, eval_return, agent.n, episode, maze.steps - start);
   }
   if (episode_2.empty()) return;
   const auto& [Q, agent_at] = episode_2[episode_2.size() / 2];  // halfway
@@ -87,12 +89,13 @@ void claim(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Claims claims(opt);
   for (const int n : opt.n) {
+    if (opt.env != "maze" || (n != 0 && n != 5 && n != 50)) continue;  // what the slide's figure shows
     std::vector<double> until, last;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
       const std::vector<double> steps = table.where("n", to_text(n)).where("seed", to_text(seed)).numbers("steps");
+      if (steps.size() < 10) continue;
       until.push_back(std::find_if(steps.begin(), steps.end(), [](double k) { return k <= 28; }) - steps.begin() + 1);
-      const int ten = std::min<int>(10, steps.size());
-      last.push_back(std::accumulate(steps.end() - ten, steps.end(), 0.0) / ten);
+      last.push_back(std::accumulate(steps.end() - 10, steps.end(), 0.0) / 10);
     }
     const std::string slide = "Dyna-Q on a Simple Maze", text = "n = " + to_text(n) + ": ";
     if (n == 0) claims.at_least(text + "episodes until one takes at most 28 steps", slide, until, 10);
@@ -123,8 +126,9 @@ int main(int argc, char** argv) {
       animate(episode_frames(maze, agent.Q, opt.seed, "n = " + to_text(agent.n)), opt.path(".gif"), 0.3);
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
-    const Curve last = curves(read_csv(opt.path(".csv")), {"n"}, "episode", "steps").back();
-    finish(opt, "n = " + last.label + ": " + to_text(std::lround(last.mean.back())) + " steps in episode " +
-                    to_text(last.x.back()));
+    std::string headline = "no episode was finished";
+    for (const Curve& c : curves(read_csv(opt.path(".csv")), {"n"}, "episode", "steps"))
+      headline = "n = " + c.label + ": " + to_text(std::lround(c.mean.back())) + " steps in the last episode";
+    finish(opt, headline);
   });
 }
