@@ -12,16 +12,18 @@ inline Model half_cheetah_model() {
   const Geom spine = {.from = {-0.5, 0}, .to = {0.5, 0}, .radius = 0.046, .friction = 0.4};
   const Geom head = bone({0.6, 0.1}, 0.87, 0.15);
   return {.name = "half_cheetah", .h = 0.01, .frame_skip = 5, .integrator = Model::euler,
-          .links = {{.name = "x", .axis = {1, 0}},
-                    {.name = "z", .parent = 0, .at = {0, 0.7}, .axis = {0, 1}},
-                    {.name = "torso", .parent = 1, .turn = -1, .geoms = {spine, head}},
-              //             parent, at              limits         damping, stiffness, gear   middle, tilt, half
-              leg("back thigh",  2, {-0.5, 0},      -0.52, 1.05,   6, 240, 120,  bone({0.1, -0.13}, -3.8, 0.145)),
-              leg("back shin",   3, {0.16, -0.25},  -0.785, 0.785, 4.5, 180, 90, bone({-0.14, -0.07}, -2.03, 0.15)),
-              leg("back foot",   4, {-0.28, -0.14}, -0.4, 0.785,   3, 120, 60,   bone({0.03, -0.097}, -0.27, 0.094)),
-              leg("front thigh", 2, {0.5, 0},       -1, 0.7,       4.5, 180, 120, bone({-0.07, -0.12}, 0.52, 0.133)),
-              leg("front shin",  6, {-0.14, -0.24}, -1.2, 0.87,    3, 120, 60,   bone({0.065, -0.09}, -0.6, 0.106)),
-              leg("front foot",  7, {0.13, -0.18},  -0.5, 0.5,     1.5, 60, 30,  bone({0.045, -0.07}, -0.6, 0.07))},
+          .links = {
+              {.name = "x", .axis = {1, 0}},
+              {.name = "z", .parent = 0, .at = {0, 0.7}, .axis = {0, 1}},
+              {.name = "torso", .parent = 1, .turn = -1, .geoms = {spine, head}},
+              //          parent, at              limits         damping, stiffness, gear  middle, tilt, half
+              leg("back thigh",  2, {-0.5, 0},      -0.52, 1.05,   6, 240, 120,    bone({0.1, -0.13}, -3.8, 0.145)),
+              leg("back shin",   3, {0.16, -0.25},  -0.785, 0.785, 4.5, 180, 90,   bone({-0.14, -0.07}, -2.03, 0.15)),
+              leg("back foot",   4, {-0.28, -0.14}, -0.4, 0.785,   3, 120, 60,     bone({0.03, -0.097}, -0.27, 0.094)),
+              leg("front thigh", 2, {0.5, 0},       -1, 0.7,       4.5, 180, 120,  bone({-0.07, -0.12}, 0.52, 0.133)),
+              leg("front shin",  6, {-0.14, -0.24}, -1.2, 0.87,    3, 120, 60,     bone({0.065, -0.09}, -0.6, 0.106)),
+              leg("front foot",  7, {0.13, -0.18},  -0.5, 0.5,     1.5, 60, 30,    bone({0.045, -0.07}, -0.6, 0.07)),
+          },
           .total_mass = 14, .limit = {0, 0.8, 0.03}, .contact = {0, 0.8, 0.01}, .floor = true, .floor_friction = 0.4};
 }
 

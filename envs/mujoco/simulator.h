@@ -1,4 +1,5 @@
-// MuJoCo behind a small face: load a model from text, set a state, step. Only compiled where MuJoCo 2.x is installed.
+// MuJoCo behind a small face: load a model from text, set a state, step. Only compiled where MuJoCo 2 is installed: the
+// third version reads models by other functions, and moves a little differently.
 #pragma once
 #include <mujoco/mujoco.h>
 
