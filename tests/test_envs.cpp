@@ -229,6 +229,11 @@ TEST_CASE("a ball comes to rest on the floor, which carries its weight; sliding,
   CHECK(q[1] == Approx(0.06).margin(1e-3));
   CHECK(v.norm() < 1e-6);
   CHECK(chain.constraint_force(q, v, {0, 0})[1] == Approx(chain.solid[1].mass * 9.81).epsilon(1e-6));
+  // how deep: four rows of softness R, each pushing with -k d r / R
+  const double m = chain.solid[1].mass, r = q[1] - 0.06, x = -r / 0.001, mu = 0.5;
+  const double d = 0.9 + 0.05 * (x <= 0.5 ? 2 * x * x : x < 1 ? 1 - 2 * (1 - x) * (1 - x) : 1);
+  const double R = 2 * mu * mu * (1 + mu * mu) * (1 - d) / d * (2 / m) / 3;
+  CHECK(-4 * r * d / (0.95 * 0.02 * 0.95 * 0.02) / R == Approx(m * 9.81).epsilon(1e-6));
   v[0] = 2;
   for (int t = 0; t < 50; ++t) chain.step(q, v, {0, 0});
   CHECK(v[0] == Approx(2 - 0.5 * 9.81 * 0.1).epsilon(0.02));
