@@ -32,10 +32,7 @@ template <int N> struct Arm {
       damping[i] = links[i].damping;
       solid[i] = weigh(links[i].tubes);
     }
-    Square<N> M;
-    Vec force = Vec::Zero();
-    forces(Vec::Zero(), Vec::Zero(), M, force);
-    for (int i = 0; i < N; ++i) limit_weight[i] = divide<N>(M, Vec::Unit(i))[i];
+    for (int i = 0; i < N; ++i) limit_weight[i] = divide<N>(mass_matrix(Vec::Zero()), Vec::Unit(i))[i];
   }
 
   // One time step in place; torque: one a joint (N m).
@@ -50,6 +47,12 @@ template <int N> struct Arm {
     for (int i = 0; i < N; ++i)
       add_limit<N>(rows, i, links[i].lo, links[i].hi, q, v, Impedance{}, 0, limit_weight[i], h);
     return solve<N>(M, force, rows);
+  }
+  Square<N> mass_matrix(const Vec& q) const {
+    Square<N> M;
+    Vec ignored = Vec::Zero();
+    forces(q, Vec::Zero(), M, ignored);
+    return M;
   }
   std::array<Frame, N> frames(const Vec& q) const {
     std::array<Frame, N> f;

@@ -14,6 +14,7 @@
 #include "envs/mountain_car.h"
 #include "envs/pendulum.h"
 #include "envs/reacher.h"
+#include "envs/reacher7.h"
 #include "envs/swimmer.h"
 #include "envs/walker2d.h"
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
@@ -575,20 +576,23 @@ TEST_CASE("what a robot is paid for, at hand-made states", "[envs]") {
   CHECK(swingup.rewards(hanging, column({0}), upright)(0) == Approx(1));
   CHECK(swingup.rewards(hanging, column({0.5}), upright)(0) == Approx(1 - 0.01 * 1.5 * 1.5));
   CHECK(swingup.rewards(upright, column({0}), hanging)(0) == Approx(std::exp(-1.44 / 0.36)));
+  const double X = 0.1 - 0.6 * std::sin(2), Z = -0.6 * std::cos(2);
+  CHECK(swingup.rewards(hanging, column({0}), column({0.1, 2, 0, 0, 0}))(0) ==
+        Approx(std::exp(-(X * X + (Z - 0.6) * (Z - 0.6)) / 0.36)));
 
   const Reacher reacher;
-  const Sim stretched = column({0, 0, 0.1, 0.1, 0, 0, 0, 0, 0}), away = column({2, 2, 0.1, 0.1, 0, 0, 0, 0, 0});
+  const Sim stretched = column({0, 0, 0.1, 0.1, 3, 4, 0, 0, 0}), away = column({2, 2, 0.1, 0.1, 0, 0, 0, 0, 0});
   const double gap = std::hypot(0.11, 0.1);  // of the old position
   CHECK(reacher.rewards(stretched, column({0.5, -1}), away)(0) == Approx(-gap - 1.25));
 
   const InvertedDoublePendulum two;
   const Sim lean = column({0.2, 0.3, -0.1, 0.5, 2, -12, 0, 0});
-  const double X = 0.2 + 0.6 * (std::sin(0.3) + std::sin(0.2)), Z = 0.6 * (std::cos(0.3) + std::cos(0.2));
+  const double X2 = 0.2 + 0.6 * (std::sin(0.3) + std::sin(0.2)), Z2 = 0.6 * (std::cos(0.3) + std::cos(0.2));
   CHECK(two.rewards(lean, column({0}), lean)(0) ==
-        Approx(10 - 0.01 * X * X - (Z - 2) * (Z - 2) - 0.001 * 4 - 0.005 * 144));
+        Approx(10 - 0.01 * X2 * X2 - (Z2 - 2) * (Z2 - 2) - 0.001 * 4 - 0.005 * 144));
   const Vec2 tip = two.chain.point(lean.col(0).head<3>(), 2, {0, 0.6});
-  CHECK(tip.x() == Approx(X));
-  CHECK(tip.y() == Approx(Z));
+  CHECK(tip.x() == Approx(X2));
+  CHECK(tip.y() == Approx(Z2));
 
   const HalfCheetah cheetah;
   Sim before = Sim::Zero(19, 1), after = before;
@@ -596,6 +600,29 @@ TEST_CASE("what a robot is paid for, at hand-made states", "[envs]") {
   CHECK(cheetah.rewards(before, Sim::Constant(6, 1, 0.5), after)(0) == Approx(0.2 / 0.05 - 0.1 * 1.5));
   const Walker2d walker;
   CHECK(walker.rewards(before, Sim::Constant(6, 1, 0.5), after)(0) == Approx(0.2 / 0.008 + 1 - 0.001 * 1.5));
+}
+
+TEST_CASE("reacher7: without losses the arm keeps its energy; the tip in closed form is that of its frames", "[envs]") {
+  Reacher7 env;
+  Rng rng(100);
+  for (int k = 0; k < 20; ++k) {
+    const Vector<7> q = random_vector<7>(rng, 1);
+    Sim s = Sim::Zero(17, 1);
+    s.col(0).head(7) = q;
+    const auto hand = env.arm.frames(q)[6];
+    const Vec3 tip = env.tip<Sim>(s).col(0).matrix(), expected = hand.joint + hand.turn * Vec3(0.16828, 0, 0);
+    CHECK((tip - expected).norm() < 1e-12);
+  }
+  CHECK(env.rewards(env.start(rng), Sim::Constant(7, 1, 0.1), Sim::Zero(21, 1))(0) ==
+        Approx(-(0.98928 * 0.98928 + 0.188 * 0.188) - 0.01 * 7 * 4));  // stretched along x, target at 0
+
+  Arm<7> arm = reacher7_arm();
+  arm.damping.setZero(), arm.h = 5e-4;
+  for (ArmLink& link : arm.links) link.lo = -infinity, link.hi = infinity;
+  Vector<7> q = random_vector<7>(rng, 0.5), v = random_vector<7>(rng, 1);
+  const double before = v.dot(arm.mass_matrix(q) * v);
+  for (int t = 0; t < 1000; ++t) arm.step(q, v, Vector<7>::Zero());
+  CHECK(v.dot(arm.mass_matrix(q) * v) == Approx(before).epsilon(1e-8));
 }
 
 TEST_CASE("half_cheetah_pets observes the mean speed of the last step, and is paid for it", "[envs]") {
