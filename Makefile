@@ -70,7 +70,7 @@ export PROBE
 
 define CONFIG
 option OPENMP "$(NO_OPENMP)" omp.h 'omp_get_max_threads() < 1' -fopenmp
-option MUJOCO "$(NO_MUJOCO)" mujoco/mujoco.h 'mj_version() < 1' -lmujoco
+option MUJOCO "$(NO_MUJOCO)" mujoco/mujoco.h 'sizeof(char[mjVERSION_HEADER < 300 ? 1 : -1]) > 1 || mj_version() < 1' -lmujoco
 option LIBTORCH "$(NO_LIBTORCH)" ATen/Parallel.h 'at::get_num_threads() < 1' '$(TORCH_CXX) $(TORCH_LD)'
 echo '__global__ void k() {} int main() { k<<<1, 1>>>(); }' > build/probe/CUDA.cu
 if [ -n "$(NO_CUDA)" ]; then echo 'CUDA := off'

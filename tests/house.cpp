@@ -43,6 +43,7 @@ std::vector<fs::path> chapter_folders() {
 // The layer of a file: a file may include its own folder and lower layers.
 int layer(const std::string& path) {
   if (path.starts_with("autodiff/")) return 0;
+  if (path == "envs/rollout.cpp") return 4;  // a program, above plots and toolbox
   if (path.starts_with("envs/")) return 1;
   if (path.starts_with("plots/")) return 2;
   if (path.starts_with("chapters/")) return 3 + std::stoi(path.substr(9, 2));

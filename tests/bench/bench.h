@@ -24,3 +24,4 @@ void print(const BenchRow& row);
 std::function<void()> libtorch_mlp_step(const std::vector<int>& sizes, bool swish, int batch);
 
 void bench_autodiff();
+void bench_envs();

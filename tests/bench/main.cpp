@@ -50,4 +50,5 @@ void print(const BenchRow& row) {
 int main() {
   print_header();
   bench_autodiff();
+  bench_envs();
 }
