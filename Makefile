@@ -182,7 +182,8 @@ COMPILE = $(CXX) $(GCC_AND_CLANG) $(EIGEN_USE) $(OPTIONAL_CXX) $(CXXFLAGS)
 FLAGS_obj    = -O3 -DNDEBUG
 FLAGS_float  = -O2
 FLAGS_double = -O2 -DREAL=double
-FLAGS_san    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+# Left out: checks that AddressSanitizer and Eigen's assertions make too, and that triple the time to compile Eigen.
+FLAGS_san    = -O1 -g1 -fsanitize=address,undefined -fno-sanitize=null,alignment,object-size,vptr -fno-sanitize-recover=all
 
 objects = $(patsubst %.cpp,build/$(1)/%.o,$(filter-out autodiff/matmul.cpp,$(2))) build/obj/autodiff/matmul.o
 
