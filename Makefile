@@ -256,10 +256,10 @@ plots: all
 # Claims are measured at the programs' default settings; CLAIMS_<program> adds options. Long ones: LONG_CLAIMS.
 LONG_CLAIMS :=
 claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%))
-	@$(foreach p,$(filter-out $(LONG_CLAIMS),$(COURSE)),build/$(p) --no-plot --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
+	@$(foreach p,$(filter-out $(LONG_CLAIMS),$(COURSE)),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
 	@grep -hv '^#' "$$OUT"/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 claims-long: $(LONG_CLAIMS:%=build/%)
-	@$(foreach p,$(LONG_CLAIMS),build/$(p) --no-plot --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
+	@$(foreach p,$(LONG_CLAIMS),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
 	@$(if $(LONG_CLAIMS),,echo "No chapter has a long claim: make claims measures them all")
 
 bench: build/bench

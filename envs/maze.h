@@ -16,7 +16,8 @@ struct Maze {
   double slip = 0;                   // probability of moving to one of the two sides instead, each with half of it
   long change_step = -1;             // from this many steps on `changed` replaces `map`; -1: never
   std::vector<std::string> changed;
-  int state = find('S');             // row * width + column
+  // row * width + column. Throws std::invalid_argument if the map has no S, or rows of different length.
+  int state = find('S');
   long steps = 0;                    // real steps so far; never reset, it is the clock of the changing maze
 
   int rows() const { return int(map.size()); }
@@ -70,6 +71,9 @@ struct Maze {
     return row * cols() + col;
   }
   int find(char what) const {
+    for (const std::vector<std::string>& walls : {map, changed})
+      for (const std::string& row : walls)
+        if (row.size() != map[0].size()) throw std::invalid_argument("the maze's rows differ in length: " + row);
     for (int S = 0; S < states(); ++S)
       if (cell(S) == what) return S;
     throw std::invalid_argument(std::string("the maze has no '") + what + "'");

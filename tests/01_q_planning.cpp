@@ -182,6 +182,13 @@ TEST_CASE("a move into a wall or off the grid stays, entering the goal pays 1, s
 
 }
 
+TEST_CASE("a map without a start, or with rows of different length, is refused", "[01][envs]") {
+  const auto make = [](std::vector<std::string> map) { return Maze{.map = std::move(map), .changed = {}}; };
+  CHECK_THROWS_AS(make({"..G", "..."}), std::invalid_argument);
+  CHECK_THROWS_AS(make({"S.G", ".."}), std::invalid_argument);
+  CHECK(make({"S.G", "..."}).state == 0);
+}
+
 TEST_CASE("a slip goes to the two sides of the move, each with half of its probability", "[01][envs]") {
   Rng rng(100);
   Maze maze = dyna_maze(0.4);

@@ -15,6 +15,7 @@ namespace {
 
 std::vector<std::string> read_lines(const fs::path& path) {
   std::ifstream in(path);
+  INFO("cannot read " << path);
   REQUIRE(in.good());
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) lines.push_back(line);

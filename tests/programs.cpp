@@ -157,7 +157,9 @@ TEST_CASE("--save and --load: a saved table loads, a damaged or foreign file is 
     REQUIRE(run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--save", file}).status == 0);
     CHECK(run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--load", file}).status == 0);
     std::ofstream(bad) << content(file).substr(0, content(file).size() / 2);
+    const std::string before = content(out / (program + ".csv"));
     const Run damaged = run(program, {"--smoke", "--quiet", "--no-plot", "--out", out, "--load", bad});
+    CHECK(content(out / (program + ".csv")) == before);
     CHECK(damaged.status == 2);
     CHECK(one_line(damaged.err));
     CHECK(damaged.err.find(bad.string()) != std::string::npos);
@@ -187,6 +189,7 @@ TEST_CASE("a run that is too short for its picture, and a picture of a run with 
   CHECK(run("02_dyna_q_changing", {"--steps", "10", "--quiet", "--out", out}).status == 0);
   CHECK(run("02_dyna_q_changing", {"--env", "shortcut_maze", "--quiet", "--out", out}).status == 0);
   CHECK(run("02_dyna_q_changing", {"--redraw", "--out", out}).status == 0);
+  CHECK(run("02_dyna_q_changing", {"--redraw", "--env", "both", "--out", out}).status == 0);
   CHECK(run("01_q_planning", {"--steps", "1500", "--out", out}).status == 2);
 }
 
@@ -231,7 +234,7 @@ TEST_CASE("--redraw draws the picture again from the CSV file and writes nothing
     REQUIRE(run(program, {"--smoke", "--quiet", "--out", out}).status == 0);
     const std::string before = content(out / (program + ".csv"));
     fs::remove(out / (program + ".png"));
-    CHECK(run(program, {"--redraw", "--smoke", "--quiet", "--out", out}).status == 0);
+    CHECK(run(program, {"--redraw", "--quiet", "--out", out}).status == 0);  // with the run's options
     CHECK(content(out / (program + ".csv")) == before);
     if (gnuplot()) CHECK(fs::exists(out / (program + ".png")));
     CHECK(run(program, {"--redraw", "--out", out / "nothing"}).status == 2);

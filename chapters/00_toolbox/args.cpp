@@ -11,7 +11,8 @@
 #include <omp.h>
 #endif
 
-#include "chapters/00_toolbox/errors.h"  // BadInput, HelpWanted
+#include "chapters/00_toolbox/errors.h"   // BadInput, HelpWanted
+#include "chapters/00_toolbox/run_log.h"  // read_csv
 
 namespace fs = std::filesystem;
 
@@ -257,6 +258,19 @@ Preset chosen_preset(Registry& registry) {
                  (known.empty() ? "" : "; there are some for " + join(known, ", ")));
 }
 
+// The options in the head of the CSV file that --redraw draws again; files and switches are this run's own.
+Preset options_of_run(Registry& registry) {
+  const std::string csv = (fs::path(registry.find("out").value) / (registry.about.program + ".csv")).string();
+  Preset options;
+  for (const auto& [name, value] : read_csv(csv).options) {
+    const bool own = one_of({"out", "redraw", "load", "save", "gif", "no-plot", "quiet", "threads"}).accepts(name);
+    if (own) continue;
+    check_value(registry.find(name), value);
+    options.emplace(name, value);
+  }
+  return options;
+}
+
 }  // namespace
 
 void read_command_line(Registry& registry, int argc, const char* const* argv) {
@@ -277,6 +291,7 @@ void read_command_line(Registry& registry, int argc, const char* const* argv) {
       if (!given.contains(name)) registry.find(name).value = value;
   };
   for (const auto& [name, value] : given) registry.find(name).value = value;
+  if (registry.find("redraw").value == "true") return settle(options_of_run(registry)), void(registry.parsed = true);
   const Preset smoke = registry.find("smoke").value == "true" ? registry.about.smoke : Preset{};
   settle(smoke);  // once before the preset, because it may choose the environment
   settle(chosen_preset(registry));

@@ -90,13 +90,13 @@ struct Args {
   int seeds = opt("seeds", 1, "number of seeds; curves show their mean with a 95 % band", range(1, 10000));
   int threads = opt("threads", 0, "OpenMP threads, 0: all; the numbers do not depend on it", range(0, 4096));
   std::string out = opt("out", "plots", "directory for CSV, PNG and GIF files");
-  std::string save = opt("save", "", "write the networks to this file (safetensors) at the end");
-  std::string load = opt("load", "", "start from the networks in this file");
+  std::string save = opt("save", "", "write what was learned (networks, tables) to this file at the end");
+  std::string load = opt("load", "", "start from what --save wrote");
   bool gif = opt("gif", false, "draw one episode of the learned policy as an animated picture");
   bool no_plot = opt("no-plot", false, "no picture, CSV files only");
   bool quiet = opt("quiet", false, "no progress line");
   bool smoke = opt("smoke", false, "a complete but tiny run");
-  bool redraw = opt("redraw", false, "draw the picture again from the CSV file in --out, and stop");
+  bool redraw = opt("redraw", false, "draw the picture of the run in --out again, from its CSV file, and stop");
 
   std::string program;                                     // the binary's name, "06_mbpo"
   std::vector<std::pair<std::string, std::string>> named;  // every option and its value as text, for the CSV head

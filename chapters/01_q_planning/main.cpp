@@ -43,7 +43,7 @@ Real max_error(const Mat& Q, const Mat& Q_star) { return (Q - Q_star).abs().maxC
 // One seed on one maze: models from ever longer random experience, each planned with from the same start.
 // Returns the largest error that the last plan leaves.
 Real run(const Options& opt, const std::string& env, int seed, SavedTable& agent, RunLog& log) {
-  Rng rng(seed);
+  Rng rng(seed), planning = rng.split();
   Maze maze = make_maze(opt, env);
   const Real omega = env == "maze" ? 0 : opt.omega;               // a deterministic model needs no averaging
   const Mat Q_star = value_iteration(maze, opt.gamma), Q_start = agent.Q;
@@ -63,7 +63,7 @@ Real run(const Options& opt, const std::string& env, int seed, SavedTable& agent
     long planned = 0;
     for (double mark = 100; planned < opt.updates && !interrupted(); mark *= std::pow(10, 0.125)) {
       const long target = std::min<long>(std::lround(mark), opt.updates);
-      q_planning(agent.Q, N, model, target - planned, opt.alpha, omega, opt.gamma, rng);
+      q_planning(agent.Q, N, model, target - planned, opt.alpha, omega, opt.gamma, planning);
       planned = target;
       check_finite(agent.Q);
       log.row("q_planning", env, seed, experience, planned, max_error(agent.Q, Q_star), max_error(Q_model, Q_star),
@@ -127,6 +127,8 @@ int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
+    SavedTable start{Mat::Zero(dyna_maze().states(), Maze::actions)};
+    if (!opt.load.empty()) load_networks(opt.load, start);
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "updates", "max_error", "model_error", "planning_error"});
     Progress progress(opt, long(opt.seeds) * mazes(opt).size(), "error", "runs");
     SavedTable agent;
@@ -134,8 +136,7 @@ int main(int argc, char** argv) {
     Real error = 0;
     for (const std::string& env : mazes(opt))
       for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-        agent.Q = Mat::Zero(dyna_maze().states(), Maze::actions);
-        if (!opt.load.empty()) load_networks(opt.load, agent);
+        agent = start;
         error = run(opt, env, seed, agent, log);
         progress.show(++done, error);
       }
@@ -144,6 +145,6 @@ int main(int argc, char** argv) {
     if (opt.gif) animate(episode_frames(maze, agent.Q, opt.seed, "greedy in Q"), opt.path(".gif"), 0.3);
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
-    finish(opt, "largest error of Q after planning: " + to_text(error));
+    finish(opt, "largest error of Q after planning: " + to_text(std::round(error * 10000) / 10000));
   });
 }

@@ -1,6 +1,5 @@
 // When to trust the model (slide "Key Questions of Deep MBRL"): the maze changes, and what the model remembers is
 // wrong. Dyna-Q believes its memory; Dyna-Q+ looks again at what it has not tried for long. The picture: reward so far.
-//
 //   build/02_dyna_q_changing                         both mazes, 20 seeds: 1 s, 10 MB
 #include <algorithm>
 #include <cmath>
@@ -20,10 +19,11 @@
 struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "Dyna-Q and Dyna-Q+ on mazes that change (slide \"Key Questions of Deep MBRL\")";
-  long steps    = opt("steps", -1L, "real environment steps; -1: 3000 (blocking) and 6000 (shortcut)", at_least(-1));
-  long change   = opt("change", -1L, "real step at which the walls change; -1: 1000 and 3000", at_least(-1));
-  int n         = opt("n", -1, "n, planning updates per real step; -1: 10 and 50", at_least(-1));
-  double kappa  = opt("kappa", -1.0, "kappa of the bonus kappa sqrt(tau) of Dyna-Q+; -1: 1e-4 and 1e-3", at_least(-1));
+  // Lists: a value for the blocking maze and one for the shortcut maze, or one value for both.
+  std::vector<int> steps  = opt("steps", std::vector<int>{3000, 6000}, "real environment steps", at_least(1));
+  std::vector<int> change = opt("change", std::vector<int>{1000, 3000}, "real step of the change", at_least(1));
+  std::vector<int> n      = opt("n", std::vector<int>{10, 50}, "n, planning updates per real step", at_least(0));
+  std::vector<double> kappa = opt("kappa", std::vector<double>{1e-4, 1e-3}, "kappa, bonus' weight", at_least(0));
   Real alpha    = opt("alpha", 1.0f, "alpha, step size", range(0, 1));
   Real gamma    = opt("gamma", 0.95f, "gamma, discount", range(0, 1));
   Real epsilon  = opt("epsilon", 0.1f, "epsilon, probability of a random action", range(0, 1));
@@ -43,18 +43,17 @@ struct Task {
   Real kappa;
 };
 std::vector<Task> tasks(const Options& opt) {
-  const auto choose = [](auto given, auto published) { return given >= 0 ? given : decltype(given)(published); };
   std::vector<Task> list;
   if (opt.env != "shortcut_maze")
-    list.push_back({"blocking_maze", blocking_maze(choose(opt.change, 1000)), choose(opt.steps, 3000),
-                    choose(opt.n, 10), Real(choose(opt.kappa, 1e-4))});
+    list.push_back({"blocking_maze", blocking_maze(opt.change.front()), opt.steps.front(), opt.n.front(),
+                    Real(opt.kappa.front())});
   if (opt.env != "blocking_maze")
-    list.push_back({"shortcut_maze", shortcut_maze(choose(opt.change, 3000)), choose(opt.steps, 6000),
-                    choose(opt.n, 50), Real(choose(opt.kappa, 1e-3))});
+    list.push_back({"shortcut_maze", shortcut_maze(opt.change.back()), opt.steps.back(), opt.n.back(),
+                    Real(opt.kappa.back())});
   return list;
 }
 
-// One run of either agent; logs the reward so far.
+// One run of either agent.
 template <class Agent>
 void run(const Options& opt, const Task& task, const std::string& algo, int seed, Agent& agent, RunLog& log) {
   Rng rng(seed);
@@ -114,9 +113,7 @@ struct Agents {
   DynaQPlus dyna_q_plus;
   Agents(const Options& opt, const Task& task)
       : dyna_q(task.maze.states(), Maze::actions, task.n, opt.alpha, opt.gamma, opt.epsilon),
-        dyna_q_plus(task.maze.states(), Maze::actions, task.n, opt.alpha, opt.gamma, opt.epsilon, task.kappa) {
-    if (!opt.load.empty()) load_networks(opt.load, *this);
-  }
+        dyna_q_plus(task.maze.states(), Maze::actions, task.n, opt.alpha, opt.gamma, opt.epsilon, task.kappa) {}
   template <class Ar> void io(Ar& ar) { ar("dyna_q", dyna_q), ar("dyna_q_plus", dyna_q_plus); }
 };
 
@@ -124,22 +121,25 @@ int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
+    Agents start(opt, tasks(opt).back()), agents = start, first = start;  // first: of the first seed, for the GIF
+    if (!opt.load.empty()) load_networks(opt.load, start);
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return"});
     Progress progress(opt, long(tasks(opt).size()) * opt.seeds, "reward", "runs");
-    Agents agents(opt, tasks(opt).back());
     long done = 0;
     for (const Task& task : tasks(opt))
       for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
         agents = Agents(opt, task);
+        agents.dyna_q.Q = start.dyna_q.Q, agents.dyna_q_plus.Q = start.dyna_q_plus.Q;
         run(opt, task, "dyna_q", seed, agents.dyna_q, log);
         run(opt, task, "dyna_q_plus", seed, agents.dyna_q_plus, log);
+        if (seed == opt.seed) first = agents;
         progress.show(++done);
       }
     if (!opt.save.empty()) save_networks(opt.save, agents, {{"program", opt.program}, {"env", opt.env}});
     if (opt.gif) {
       Maze maze = tasks(opt).back().maze;
       maze.map = maze.changed;
-      animate(episode_frames(maze, agents.dyna_q_plus.Q, opt.seed, "Dyna-Q+ after the change"), opt.path(".gif"), 0.3);
+      animate(episode_frames(maze, first.dyna_q_plus.Q, opt.seed, "Dyna-Q+ after the change"), opt.path(".gif"), 0.3);
     }
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);

@@ -24,7 +24,7 @@ struct Options : Args {
   std::vector<int> n = opt("n", std::vector<int>{0, 5, 50}, "n, planning updates per real step, one curve each",
                            at_least(0));
   int episodes  = opt("episodes", 50, "episodes of a run", at_least(3));
-  long steps    = opt("steps", 1000000000L, "real environment steps after which a run ends at the latest", at_least(1));
+  long steps    = opt("steps", 1000000L, "real environment steps after which a run ends at the latest", at_least(1));
   Real alpha    = opt("alpha", 0.1f, "alpha, step size", range(0, 1));
   Real gamma    = opt("gamma", 0.95f, "gamma, discount", range(0, 1));
   Real epsilon  = opt("epsilon", 0.1f, "epsilon, probability of a random action", range(0, 1));
@@ -108,16 +108,17 @@ int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
+    const Maze maze = make_maze(opt);
+    DynaQ start(maze.states(), Maze::actions, 0, opt.alpha, opt.gamma, opt.epsilon), agent = start;
+    if (!opt.load.empty()) load_networks(opt.load, start);
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "n", "episode", "steps"});
     RunLog policies(opt, {"n", "state", "agent", "up", "down", "left", "right"}, "_policies.csv");
     Progress progress(opt, long(opt.n.size()) * opt.seeds, "n", "runs");
-    const Maze maze = make_maze(opt);
-    DynaQ agent(maze.states(), Maze::actions, 0, opt.alpha, opt.gamma, opt.epsilon);
     long done = 0;
     for (const int n : opt.n)
       for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-        agent = DynaQ(maze.states(), Maze::actions, n, opt.alpha, opt.gamma, opt.epsilon);
-        if (!opt.load.empty()) load_networks(opt.load, agent);
+        agent = start;
+        agent.n = n;
         run(opt, seed, agent, log, policies);
         progress.show(++done, n);
       }
