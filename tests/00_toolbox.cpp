@@ -227,10 +227,16 @@ TEST_CASE("--out is created, with its parents; a file in its place is refused", 
   CHECK(contains(message<BadInput>([&] { start(dir / "file/below"); }), "--out"));
 }
 
-TEST_CASE("--redraw creates nothing", "[00][args]") {
+TEST_CASE("--redraw takes the options of the run from its CSV file, and creates nothing", "[00][args]") {
   const Scratch dir;
-  CHECK(parsed(dir, {"--redraw"}).redraw);
+  CHECK(contains(message<BadInput>([&] { parsed(dir, {"--redraw"}); }), "06_demo.csv"));
   CHECK(dir.files() == 0);
+  { const RunLog log(parsed(dir, {"--seed", "7", "--steps", "123", "--quiet"}), {"x"}); }
+  const Options again = parsed(dir, {"--redraw", "--steps", "9"});
+  CHECK(again.redraw);
+  CHECK(again.seed == 7);
+  CHECK(again.steps == 9);  // the command line comes first
+  CHECK(!again.quiet);
 }
 
 TEST_CASE("--help shows the program's own options first, with their defaults", "[00][args]") {

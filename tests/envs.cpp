@@ -608,7 +608,7 @@ TEST_CASE("reacher7: without losses the arm keeps energy and momentum; its tip i
   for (int k = 0; k < 20; ++k) {
     const Vector<7> q = random_vector<7>(rng, 1);
     Sim s = Sim::Zero(17, 1);
-    s.col(0).head(7) = q;
+    s.col(0).head<7>() = q.array();
     const auto hand = env.arm.frames(q)[6];
     const Vec3 tip = env.tip<Sim>(s).col(0).matrix(), expected = hand.joint + hand.turn * Vec3(0.16828, 0, 0);
     CHECK((tip - expected).norm() < 1e-12);
