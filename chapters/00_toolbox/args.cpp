@@ -291,11 +291,14 @@ void read_command_line(Registry& registry, int argc, const char* const* argv) {
       if (!given.contains(name)) registry.find(name).value = value;
   };
   for (const auto& [name, value] : given) registry.find(name).value = value;
-  if (registry.find("redraw").value == "true") return settle(options_of_run(registry)), void(registry.parsed = true);
-  const Preset smoke = registry.find("smoke").value == "true" ? registry.about.smoke : Preset{};
-  settle(smoke);  // once before the preset, because it may choose the environment
-  settle(chosen_preset(registry));
-  settle(smoke);
+  if (registry.find("redraw").value == "true") {
+    settle(options_of_run(registry));
+  } else {
+    const Preset smoke = registry.find("smoke").value == "true" ? registry.about.smoke : Preset{};
+    settle(smoke);  // once before the preset, because it may choose the environment
+    settle(chosen_preset(registry));
+    settle(smoke);
+  }
   registry.parsed = true;
 }
 
