@@ -1,0 +1,33 @@
+// Work on several cores. What is computed must not depend on the thread: then the numbers do not depend on how many.
+#pragma once
+
+#include <exception>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+inline int max_threads() { return omp_get_max_threads(); }
+#else
+inline int max_threads() { return 1; }
+#endif
+
+// f(i, thread) for i = 0, ..., n - 1, thread in 0, ..., max_threads() - 1, each thread an equal run of consecutive i.
+// If some f throw, the exception of the lowest i leaves, after all have ended.
+template <class F>
+void parallel_for(int n, F f) {
+  std::vector<std::exception_ptr> thrown(n);
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static)
+#endif
+  for (int i = 0; i < n; ++i) try {
+#ifdef _OPENMP
+      f(i, omp_get_thread_num());
+#else
+      f(i, 0);
+#endif
+    } catch (...) {
+      thrown[i] = std::current_exception();
+    }
+  for (const std::exception_ptr& e : thrown)
+    if (e) std::rethrow_exception(e);
+}
