@@ -39,6 +39,7 @@ struct Options : Args {
   static Presets paper() {
     return {{"cartpole", {{"steps", 300000}, {"n", {1, 2}}, {"real-ratio", 0.25}, {"updates", 40}}}};
   }
+  static Presets lecture_of() { return {{"pendulum", {{"steps", 700}, {"updates", 3}}}}; }
   static Preset smoke() { return {{"steps", 50}, {"updates", 1}}; }
   void check() const {
     if (n[0] > steps) throw BadInput("--n " + to_text(n[0]) + ": at most --steps " + to_text(steps));
@@ -166,6 +167,10 @@ TEST_CASE("precedence: command line, --config, --smoke, --preset, default", "[00
   CHECK(parsed(dir, {"--config", dir / "run.ini"}).anneal);
   CHECK(parsed(dir, {"--config", dir / "run.ini"}).n == std::vector<int>{7, 8});
   CHECK(parsed(dir, {"--preset", "paper", "--smoke", "--config", dir / "run.ini", "--steps", "70"}).steps == 70);
+  CHECK(parsed(dir, {"--env", "pendulum"}).steps == 700);
+  CHECK(parsed(dir, {"--env", "pendulum", "--steps", "70"}).steps == 70);
+  CHECK(parsed(dir, {"--env", "pendulum", "--smoke"}).updates == 1);
+  CHECK(parsed(dir, {"--env", "cartpole"}).steps == 5000);
 
   write(dir / "unknown.ini", "stepz=1\n");
   CHECK(contains(refused({"--config", dir / "unknown.ini"}), "stepz"));

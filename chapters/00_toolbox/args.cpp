@@ -245,15 +245,16 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
   return given;
 }
 
-// The published settings of the chosen environment; none under --preset lecture.
+// The chosen preset's settings for the chosen environment. The lecture may have none for it, the paper may not.
 Preset chosen_preset(Registry& registry) {
-  if (registry.find("preset").value == "lecture") return {};
-  const Presets& paper = registry.about.paper;
+  const bool lecture = registry.find("preset").value == "lecture";
+  const Presets& presets = lecture ? registry.about.lecture_of : registry.about.paper;
   const std::string env = registry.about.environments.empty() ? "" : registry.find("env").value;
-  const auto settings = paper.find(env);
-  if (settings != paper.end()) return settings->second;
+  const auto settings = presets.find(env);
+  if (settings != presets.end()) return settings->second;
+  if (lecture) return {};
   std::vector<std::string> known;
-  for (const auto& [name, preset] : paper) known.push_back(name);
+  for (const auto& [name, preset] : presets) known.push_back(name);
   throw BadInput("--preset paper: no published settings for " + (env.empty() ? "this program" : "--env " + env) +
                  (known.empty() ? "" : "; there are some for " + join(known, ", ")));
 }
@@ -275,8 +276,9 @@ Preset options_of_run(Registry& registry) {
 
 void read_command_line(Registry& registry, int argc, const char* const* argv) {
   // A preset that names an unknown option or a forbidden value is a mistake in the program: found at every start.
-  for (const auto& [env, preset] : registry.about.paper)
-    for (const auto& [name, value] : preset) check_value(registry.find(name), value);
+  for (const Presets& presets : {registry.about.paper, registry.about.lecture_of})
+    for (const auto& [env, preset] : presets)
+      for (const auto& [name, value] : preset) check_value(registry.find(name), value);
   for (const auto& [name, value] : registry.about.smoke) check_value(registry.find(name), value);
   for (const auto& [name, value] : registry.about.lecture) {
     check_value(registry.find(name), value);

@@ -6,6 +6,7 @@
 //     Real real_ratio = opt("real-ratio", 0.05f, "share of D_env in a batch", range(0, 1));
 //     static std::vector<std::string> environments() { return {"cartpole", "maze"}; }  // the first is the default
 //     static Preset lecture() { return {{"seeds", 30}}; }   // other defaults for the options of every program
+//     static Presets lecture_of() { return {{"ant", {{"steps", 99000}}}}; }  // what a task needs otherwise
 //     static Presets paper() { return {{"cartpole", {{"steps", 30000}}}}; }            // --preset paper
 //     static Preset  smoke() { return {{"steps", 50}}; }                               // --smoke
 //     void check() const;                          // relations between options: throws BadInput
@@ -54,7 +55,7 @@ struct Description {
   std::string program, about;
   std::vector<std::string> environments;
   Preset lecture;
-  Presets paper;
+  Presets lecture_of, paper;
   Preset smoke;
 };
 struct Registry;  // the options seen so far and their values; CLI11 stays behind it in args.cpp
@@ -119,6 +120,7 @@ Options parse(int argc, const char* const* argv) {
   if constexpr (requires { Options::about; }) about.about = Options::about;
   if constexpr (requires { Options::environments(); }) about.environments = Options::environments();
   if constexpr (requires { Options::lecture(); }) about.lecture = Options::lecture();
+  if constexpr (requires { Options::lecture_of(); }) about.lecture_of = Options::lecture_of();
   if constexpr (requires { Options::paper(); }) about.paper = Options::paper();
   if constexpr (requires { Options::smoke(); }) about.smoke = Options::smoke();
 
