@@ -11,7 +11,10 @@
 // Repeats a (1, 1), (rows, 1) or (1, cols) to (rows, cols).
 inline Mat broadcast(const Mat& x, Eigen::Index rows, Eigen::Index cols) {
   assert((x.rows() == rows || x.rows() == 1) && (x.cols() == cols || x.cols() == 1));
-  return x.replicate(rows / x.rows(), cols / x.cols());
+  if (x.rows() != rows || x.cols() != 1) return x.replicate(rows / x.rows(), cols / x.cols());
+  Mat y(rows, cols);  // a column, which is the common case and much faster so
+  y.colwise() = x.col(0);
+  return y;
 }
 // dx += dy summed over the repetitions
 inline Var broadcast(Var x, Eigen::Index rows, Eigen::Index cols) {

@@ -41,6 +41,13 @@ inline void check_particles(Propagation mode, int P, int members) {
                                 std::to_string(members) + " members");
 }
 
+// x (rows, N), P times side by side.
+inline Mat repeat(const Mat& x, int P) {
+  Mat y(x.rows(), x.cols() * P);
+  for (int p = 0; p < P; ++p) y.middleCols(p * x.cols(), x.cols()) = x;
+  return y;
+}
+
 // The learned dynamics of an environment, for P particles of each of N plans at once.
 struct Particles {
   const Ensemble& model;
@@ -58,7 +65,7 @@ struct Particles {
   Mat step(Mat s, const Mat& a, Rng& rng) const {                    //(6) propagate state particles s^p using TS and f~
     const Eigen::Index N = a.cols();
     if (mode == Propagation::TS1) permute(s, N, rng);
-    const Mat x = concat(env.net_input(s), Mat(a.replicate(1, s.cols() / N)));
+    const Mat x = concat(env.net_input(s), repeat(a, P));
     Mat y = target(x, rng);
     Mat next = env.net_apply(s, y);
     if (mode == Propagation::MM) redraw(next, N, rng);
@@ -97,7 +104,7 @@ struct Particles {
     Mat mean = Mat::Zero(s.rows(), N), var = mean;
     for (int p = 0; p < P; ++p) mean += s.middleCols(p * N, N) / Real(P);
     for (int p = 0; p < P; ++p) var += square(s.middleCols(p * N, N) - mean) / Real(P);
-    s = mean.replicate(1, P) + sqrt(var).replicate(1, P) * rng.normal(s.rows(), s.cols());
+    s = repeat(mean, P) + repeat(sqrt(var), P) * rng.normal(s.rows(), s.cols());
   }
 };
 
@@ -124,18 +131,19 @@ struct ModelReturn {
  private:
   Mat of_block(const Mat& plans, Rng& rng) const {
     const Env& env = particles.env;
-    const Eigen::Index N = plans.cols(), P = particles.P, T = plans.rows() / env.action_dim;
+    const int P = particles.P;
+    const Eigen::Index N = plans.cols(), T = plans.rows() / env.action_dim;
     Mat s_tau = s.replicate(1, N * P), sum = Mat::Zero(1, N * P), alive = Mat::Ones(1, N * P);
     for (Eigen::Index tau = 0; tau < T; ++tau) {
       const Mat a = plans.middleRows(tau * env.action_dim, env.action_dim);
       const Mat s_next = particles.step(s_tau, a, rng);
       //(7) evaluate actions as sum_tau 1/P sum_p r(s_tau^p, a_tau), nothing after a terminal state
-      sum += alive * env.reward(s_tau, a.replicate(1, P), s_next);
+      sum += alive * env.reward(s_tau, repeat(a, P), s_next);
       alive *= 1 - env.terminated(s_next);
       s_tau = s_next;
     }
     Mat Q_hat = Mat::Zero(1, N);
-    for (Eigen::Index p = 0; p < P; ++p) Q_hat += sum.middleCols(p * N, N) / Real(P);
+    for (int p = 0; p < P; ++p) Q_hat += sum.middleCols(p * N, N) / Real(P);
     return Q_hat;
   }
 };

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <vector>
+#include "autodiff/rng.h"
 
 // The median time of one call of each function in ms, from 5 blocks of at least 0.5 s each, the functions in turn so
 // that a change of the machine's speed meets all of them.
@@ -23,5 +24,37 @@ void print(const BenchRow& row);
 // Empty where LibTorch is not installed.
 std::function<void()> libtorch_mlp_step(const std::vector<int>& sizes, bool swish, int batch);
 
+// The same for `members` networks one after another, and the forward pass of `steps` batches through each.
+std::function<void()> libtorch_ensemble_plan(const std::vector<int>& sizes, int members, int batch, int steps);
+
+// The matrix products that an MLP cannot do without.
+struct Products {
+  struct Layer {
+    Mat W, dW, x, dx, dy, y;
+  };
+  std::vector<Layer> layers;
+
+  Products(const std::vector<int>& sizes, int batch) {
+    Rng rng(1);
+    for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+      const int in = sizes[i], out = sizes[i + 1];
+      layers.push_back({rng.normal(out, in), Mat(out, in), rng.normal(in, batch), Mat(in, batch),
+                        rng.normal(out, batch), Mat(out, batch)});
+    }
+  }
+  void forward() {  // y = W x
+    for (Layer& l : layers) l.y.matrix().noalias() = l.W.matrix() * l.x.matrix();
+  }
+  void training_step() {  // and dW = dy x^T, and dx = W^T dy except for the input
+    forward();
+    for (std::size_t i = layers.size(); i-- > 0;) {
+      Layer& l = layers[i];
+      l.dW.matrix().noalias() = l.dy.matrix() * l.x.matrix().transpose();
+      if (i > 0) l.dx.matrix().noalias() = l.W.matrix().transpose() * l.dy.matrix();
+    }
+  }
+};
+
 void bench_autodiff();
 void bench_envs();
+void bench_pets();

@@ -51,4 +51,5 @@ int main() {
   print_header();
   bench_autodiff();
   bench_envs();
+  bench_pets();
 }
