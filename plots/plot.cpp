@@ -114,8 +114,9 @@ Layer text(double x, double y, const std::string& words, Colour colour, double s
   return made;
 }
 
-Layer image(std::vector<double> values, int columns, double x0, double y0) {
-  Layer made = layer(Kind::image, {x0, x0 + columns - 1}, {y0});
+Layer image(std::vector<double> values, int columns, double x0, double y0, double step) {
+  Layer made = layer(Kind::image, {x0, x0 + (columns - 1) * step}, {y0});
+  made.width = step;
   made.low = std::move(values);
   return made;
 }
@@ -193,7 +194,7 @@ Colour in_order(const Layer& layer, int& used) {
 void send_data(Gnuplot& gp, const Layer& layer, int index) {
   gp << "$d" << index << " << EOD\n";
   if (layer.kind == Kind::image) {
-    const size_t columns = static_cast<size_t>(layer.x[1] - layer.x[0] + 1.5);
+    const size_t columns = static_cast<size_t>((layer.x[1] - layer.x[0]) / layer.width + 1.5);
     for (size_t i = 0; i < layer.low.size(); ++i) gp << number(layer.low[i]) << ((i + 1) % columns ? ' ' : '\n');
   } else {
     for (size_t i = 0; i < layer.x.size(); ++i) {
@@ -214,6 +215,7 @@ std::vector<std::string> plot_parts(const Layer& layer, int index, Colour colour
   const std::string data = "$d" + std::to_string(index) + " ", paint = " lc rgb " + hex(colour);
   const std::string line = paint + " lw " + number(layer.width) + (layer.dashed ? " dt (14,8)" : "");
   const std::string key = layer.label.empty() ? " notitle" : " title " + quote(layer.label) + " noenhanced";
+  const auto at = [&](double x0, const char* cell) { return number(x0) + "+" + cell + "*" + number(layer.width); };
   switch (layer.kind) {
     case Kind::curve:
       return {data + "using 1:2 with lines" + line + key};
@@ -229,7 +231,7 @@ std::vector<std::string> plot_parts(const Layer& layer, int index, Colour colour
       return {data + "using 1:2 with filledcurves closed fs transparent solid " + number(layer.opacity) + " noborder" +
               paint + key};
     case Kind::image:
-      return {data + "matrix using (" + number(layer.x[0]) + "+$1):(" + number(layer.y[0]) + "+$2):3 with image" + key};
+      return {data + "matrix using (" + at(layer.x[0], "$1") + "):(" + at(layer.y[0], "$2") + "):3 with image" + key};
     case Kind::text:
       return {};
   }
@@ -287,6 +289,7 @@ void send_axes(Gnuplot& gp, const Panel& panel) {
   if (panel.log_x) gp << "set logscale x\n";
   if (panel.log_y) gp << "set logscale y\n";
   gp << "set format x '" << (panel.log_x ? "10^{%T}" : "%h") << "'\n";
+  gp << "set format cb '%h'\n";
   gp << "set format y '" << (panel.log_y ? "10^{%T}" : "%h") << "'\n";
   const bool key_below = panel.key == Key::below && has_key(panel);
   gp << (key_below ? (panel.x_label.empty() ? "set bmargin 5\n" : "set bmargin 6.5\n") : "unset bmargin\n");

@@ -30,7 +30,7 @@ struct Layer {
   std::vector<double> low, high;  // curve: band; arrows: dx, dy; image: values, row by row from the lowest
   std::string label;              // in the key; text: the words
   Colour colour = by_order;
-  double width = 2;  // of a line in pixels; points: their size; bars: in units of x; text: font size
+  double width = 2;  // of a line in pixels; points: their size; bars, image: in units of x; text: font size
   bool dashed = false;
   double opacity = 1;  // shape
 };
@@ -52,8 +52,8 @@ Layer capsule(double x0, double y0, double x1, double y1, double thickness, Colo
 Layer disc(double x, double y, double radius, Colour colour);
 // Words centred at (x, y).
 Layer text(double x, double y, const std::string& words, Colour colour = colour::black, double size = 11);
-// values[row * columns + column], the first row lowest, cell centres at x0 + column, y0 + row.
-Layer image(std::vector<double> values, int columns, double x0 = 0, double y0 = 0);
+// values[row * columns + column], the first row lowest, cell centres at x0 + column step, y0 + row step.
+Layer image(std::vector<double> values, int columns, double x0 = 0, double y0 = 0, double step = 1);
 
 struct Panel {
   std::string title = {}, x_label = {}, y_label = {};                        // labels with units

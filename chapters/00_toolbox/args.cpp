@@ -222,7 +222,9 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
   app.get_formatter()->column_width(32);
   app.set_help_flag();  // groups are printed in the order of their first option: --help comes last
   for (size_t i = registry.common; i < registry.specs.size(); ++i) add_to(app, registry.specs[i], own_group);
-  for (size_t i = 0; i < registry.common; ++i) add_to(app, registry.specs[i], common_group);
+  for (size_t i = 0; i < registry.common; ++i)
+    if (registry.about.learns || !one_of({"save", "load"}).accepts(registry.specs[i].name))
+      add_to(app, registry.specs[i], common_group);
   app.set_config("--config", "", "read options from this file, lines of the form name=value");
   app.get_config_ptr()->check(CLI::ExistingFile)->type_name("TEXT")->group(common_group);
   app.allow_config_extras(CLI::config_extras_mode::error);
@@ -235,7 +237,7 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
     if (const std::vector<std::string> rest = app.remaining(); !rest.empty())
       throw BadInput(rest[0] + (rest[0][0] == '-' ? ": unknown option" : ": not expected here") + list_them);
     for (const Spec& spec : registry.specs)
-      if (const CLI::Option* option = app.get_option("--" + spec.name); option->count() > 0)
+      if (const CLI::Option* option = app.get_option_no_throw("--" + spec.name); option && option->count() > 0)
         given[spec.name] = spec.kind == Kind::flag ? to_text(option->as<bool>()) : join(option->results(), ",");
   } catch (const CLI::CallForHelp&) {
     throw HelpWanted{app.help()};

@@ -11,6 +11,7 @@
 //     static Preset  smoke() { return {{"steps", 50}}; }                               // --smoke
 //     void check() const;                          // relations between options: throws BadInput
 //     static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";  // first line of --help
+//     static constexpr bool learns = false;        // nothing to keep: no --save, no --load
 //   };
 //   const Options opt = parse<Options>(argc, argv);
 //
@@ -57,6 +58,7 @@ struct Description {
   Preset lecture;
   Presets lecture_of, paper;
   Preset smoke;
+  bool learns = true;
 };
 struct Registry;  // the options seen so far and their values; CLI11 stays behind it in args.cpp
 std::shared_ptr<Registry> make_registry(Description description);
@@ -123,6 +125,7 @@ Options parse(int argc, const char* const* argv) {
   if constexpr (requires { Options::lecture_of(); }) about.lecture_of = Options::lecture_of();
   if constexpr (requires { Options::paper(); }) about.paper = Options::paper();
   if constexpr (requires { Options::smoke(); }) about.smoke = Options::smoke();
+  if constexpr (requires { Options::learns; }) about.learns = Options::learns;
 
   const std::shared_ptr<Registry> registry = make_registry(std::move(about));
   Options{registry};

@@ -17,6 +17,12 @@ struct CemOptions {
   }
 };
 
+// N plans a step, shared out over the iterations. A tenth are elites, but where that is less than 10, up to two fifths.
+inline CemOptions cem_options(int N, int T, int iterations) {
+  const int candidates = N / iterations, elites = std::max(candidates / 10, std::min(10, candidates * 2 / 5));
+  return {.T = T, .candidates = candidates, .elites = elites, .iterations = iterations};
+}
+
 struct Cem : CemOptions {
   int action_dim;
   Mat mu, var;    // (action_dim T, 1), mean and variance of the plans; mu is the plan itself

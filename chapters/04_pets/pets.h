@@ -1,107 +1,10 @@
-// What the programs of this chapter share: the options of model and planner, and a fit of the model to what was seen.
+// PETS in verbs: collect a random trial, fit the model, act in a trial by planning in the model.
 #pragma once
-#include <map>
-#include "chapters/00_toolbox/args.h"      // Args
-#include "chapters/00_toolbox/errors.h"    // BadInput
-#include "chapters/03_shooting/cem.h"      // CemOptions
-#include "chapters/04_pets/propagation.h"
+#include "chapters/03_shooting/cem.h"              // Cem
+#include "chapters/03_shooting/icem.h"             // Icem
+#include "chapters/03_shooting/random_shooting.h"  // RandomShooting
+#include "chapters/04_pets/pets_options.h"
 #include "chapters/04_pets/transitions.h"
-
-struct PetsOptions : Args {
-  using Args::Args;
-  int steps = opt("steps", 2600, "real environment steps in all, the random trial included", at_least(2));
-  int trial_steps = opt("trial-steps", 0, "TaskHorizon, steps of a trial; 0: the task's time limit", at_least(0));
-  Real noise = opt("noise", 0.0f, "standard deviation of the noise on every action, in units of its bound", at_least(0));
-
-  std::string model = opt("model", "PE", "D: deterministic network, P: probabilistic, DE and PE: ensembles of them",
-                          one_of({"D", "P", "DE", "PE"}));
-  int members = opt("members", 5, "B, networks (bootstraps) of an ensemble", at_least(1));
-  std::vector<int> hidden = opt("hidden", std::vector<int>{64, 64}, "sizes of the hidden layers", at_least(1));
-  Real lr = opt("lr", 1e-3f, "Adam's step size", above(0));
-  std::vector<double> decay = opt("decay", std::vector<double>{0}, "weight decay of each layer, or 0", at_least(0));
-  bool raw_targets = opt("raw-targets", false, "do not standardise what the networks predict");
-  int batch = opt("batch", 32, "samples of a gradient step", at_least(1));
-  int epochs = opt("epochs", 100, "passes over the data in a fit, at most", at_least(1));
-  Real holdout = opt("holdout", 0.2f, "share of the data that decides when to stop; 0: run all epochs", range(0, 0.9));
-  int patience = opt("patience", 8, "epochs without a holdout loss 1 % better before a fit stops", at_least(0));
-
-  std::string propagation = opt("propagation", "TSinf", "how particles get their next state",
-                                one_of({"E", "DS", "MM", "TS1", "TSinf"}));
-  int particles = opt("particles", 5, "P, particles of a plan", at_least(1));
-  std::string planner = opt("planner", "cem", "cem, or random shooting with as many samples", one_of({"cem", "rs"}));
-  int candidates = opt("candidates", 100, "NSamples, plans of a CEM iteration", at_least(1));
-  int elites = opt("elites", 10, "best plans that the next iteration is drawn around", at_least(1));
-  int iterations = opt("iterations", 4, "CEM iterations of a control step", at_least(1));
-  int horizon = opt("horizon", 25, "T, actions of a plan", at_least(1));
-
-  // Every environment; check() refuses those whose reward cannot be computed from a prediction.
-  static std::vector<std::string> environments() {
-    std::vector<std::string> names = env_names();
-    std::rotate(names.begin(), std::find(names.begin(), names.end(), "cartpole_swingup"), names.end());
-    return names;
-  }
-  static Presets lecture_of() {
-    return {{"pendulum", {{"steps", 2200}}},
-            {"half_cheetah_pets", {{"steps", 16000}, {"hidden", {128, 128, 128}}, {"batch", 256}, {"epochs", 40},
-                                   {"horizon", 25}, {"candidates", 100}, {"iterations", 5}}},
-            {"reacher7", {{"steps", 3150}, {"hidden", {128, 128}}}}};
-  }
-  // Chua et al. 2018; cartpole_continuous: mbrl-lib.
-  static Presets paper() {
-    const Preset chua = {{"raw-targets", "true"}, {"epochs", 5}, {"holdout", 0}, {"particles", 20},
-                         {"candidates", 400}, {"elites", 40}, {"iterations", 5}, {"horizon", 25}};
-    const auto with = [](Preset preset, const Preset& more) {
-      for (const auto& [name, value] : more) preset.insert_or_assign(name, value);
-      return preset;
-    };
-    return {{"cartpole_swingup", with(chua, {{"steps", 10200}, {"hidden", {500, 500, 500}},
-                                             {"decay", {1e-4, 2.5e-4, 2.5e-4, 5e-4}}})},
-            {"reacher7", with(chua, {{"steps", 15150}, {"hidden", {200, 200, 200, 200}}, {"lr", 7.5e-4},
-                                     {"decay", {2.5e-4, 5e-4, 5e-4, 5e-4, 7.5e-4}}})},
-#ifdef HAVE_MUJOCO
-            {"pusher7", with(chua, {{"steps", 15150}, {"hidden", {200, 200, 200}}, {"candidates", 500}, {"elites", 50},
-                                    {"decay", {2.5e-4, 5e-4, 5e-4, 7.5e-4}}})},
-#endif
-            {"half_cheetah_pets", with(chua, {{"steps", 301000}, {"hidden", {200, 200, 200, 200}}, {"candidates", 500},
-                                              {"elites", 50}, {"horizon", 30},
-                                              {"decay", {2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4}}})},
-            {"cartpole_continuous", with(chua, {{"steps", 5000}, {"hidden", {200, 200, 200, 200}}, {"lr", 7.5e-4},
-                                                {"decay", {3e-5, 3e-5, 3e-5, 3e-5, 3e-5}}, {"batch", 256},
-                                                {"epochs", 25}, {"candidates", 350}, {"elites", 35},
-                                                {"horizon", 15}})}};
-  }
-  static Preset smoke() {
-    return {{"steps", 60}, {"trial-steps", 20}, {"hidden", {16}}, {"epochs", 3}, {"candidates", 20}, {"elites", 4},
-            {"iterations", 2}, {"horizon", 5}};
-  }
-  void check() const {
-    const std::unique_ptr<Env> task = make_env(env);
-    if (!task->has_reward)
-      throw BadInput("--env " + env + ": planning needs a reward that follows from (s, a, s_next); here it is " +
-                     task->reward_rule);
-    cem().check(), ensemble().check();
-    check_particles(mode(), P(), ensemble().elites);
-  }
-
-  CemOptions cem() const {
-    return {.T = horizon, .candidates = candidates, .elites = elites, .iterations = iterations};
-  }
-  EnsembleOptions ensemble() const {
-    EnsembleOptions how;
-    how.members = how.elites = model.ends_with("E") ? members : 1;
-    how.probabilistic = model.starts_with("P"), how.standardise_targets = !raw_targets;
-    how.hidden = hidden, how.lr = lr;
-    if (decay != std::vector<double>{0}) how.decay.assign(decay.begin(), decay.end());
-    how.batch = batch, how.epochs = epochs, how.holdout = holdout, how.patience = patience;
-    return how;
-  }
-  Propagation mode() const {
-    return std::map<std::string, Propagation>{{"E", Propagation::E}, {"DS", Propagation::DS}, {"MM", Propagation::MM},
-                                              {"TS1", Propagation::TS1}, {"TSinf", Propagation::TSinf}}.at(propagation);
-  }
-  int P() const { return propagation == "E" || model == "D" ? 1 : particles; }  // without randomness one is enough
-  int task_horizon(const Env& task) const { return trial_steps > 0 ? trial_steps : task.time_limit; }
-};
 
 // The model of an environment: from (net_input(s), a) to net_target(s, s').
 inline Ensemble make_model(const Env& env, const EnsembleOptions& options, Rng& rng) {
@@ -113,4 +16,54 @@ inline Ensemble make_model(const Env& env, const EnsembleOptions& options, Rng& 
 inline void fit(Ensemble& model, const Env& env, const Transitions& D, Rng& rng) {
   const Batch all = D.all();
   model.fit(concat(env.net_input(all.s), all.a), env.net_target(all.s, all.s_next), rng);
+}
+
+// One real step with a (action_dim, 1) plus the options' noise. D is told the action that was asked for.
+inline Transition interact(const PetsOptions& opt, Env& env, const Mat& a, Transitions& D, Rng& rng) {
+  Transition step = env.step(opt.noise > 0 ? Mat(a + opt.noise * rng.normal(env.action_dim, 1)) : a);
+  step.a = a;
+  D.add(step);
+  return step;
+}
+
+// A trial of `steps` random actions, begun again after a terminal state. Returns the sum of its rewards.
+inline Real random_trial(Env& env, int steps, Transitions& D, Rng& rng) {
+  Real trial_return = 0;
+  env.reset(rng);
+  for (int t = 0; t < steps && D.size < D.capacity; ++t) {
+    const Transition step = env.step(rng.uniform(env.action_dim, 1, -1, 1));
+    D.add(step);
+    trial_return += step.r;
+    if (step.terminated) env.reset(rng);
+  }
+  return trial_return;
+}
+
+// A trial with model-predictive control in the learned model. It ends with a terminal state, when D is full, or with
+// Ctrl-C. Returns the sum of its rewards; the states on the way are left in `film`.
+template <class Planner>
+Real planned_trial(const PetsOptions& opt, Env& env, const Ensemble& model, Planner& planner, Transitions& D, Rng& rng,
+                   std::vector<Sim>& film) {
+  const Particles particles(model, env, opt.mode(), opt.P());
+  Real trial_return = 0;
+  planner.reset(), film.clear();
+  Mat s = env.reset(rng);
+  bool over = false;
+  for (int t = 0; t < opt.task_horizon(env) && D.size < D.capacity && !over; ++t) {  //(4) for time t = 0 to TaskHorizon do
+    film.push_back(env.sim);
+    const Mat a = planner.act(ModelReturn{particles, s, rng}, rng);                  //(5) for actions sampled ~ CEM, 1 to NSamples
+    const Transition step = interact(opt, env, a, D, rng);                           //(9) execute first action a* (only)
+    s = step.s_next;                                                                 //(10) record outcome, see interact
+    trial_return += step.r, over = step.terminated || interrupted();
+  }
+  return trial_return;
+}
+
+// f(planner), with the one that the options name.
+template <class F> void with_planner(const PetsOptions& opt, int action_dim, F f) {
+  const CemOptions cem = opt.cem();
+  const int N = cem.candidates * cem.iterations;
+  if (opt.planner == "rs") f(RandomShooting(action_dim, cem.T, N));
+  else if (opt.planner == "icem") f(Icem(action_dim, icem_options(N, cem.T, cem.iterations)));
+  else f(Cem(action_dim, cem));
 }

@@ -1,6 +1,7 @@
 // Trajectory sampling (slide "PETS: Probabilistic Ensembles with Trajectory Sampling", "Trajectory Propagation"): state
 // particles are carried through the learned model, and a plan is worth the mean return of its particles.
 #pragma once
+#include "chapters/03_shooting/shooting.h"  // in_blocks
 #include "chapters/04_pets/ensemble.h"
 #include "envs/env.h"
 
@@ -48,6 +49,16 @@ inline Mat repeat(const Mat& x, int P) {
   return y;
 }
 
+// TS1: an order of the columns in which the P particles of each of N plans have changed places, so that each member gets
+// P / B of them, others in each step.
+inline std::vector<int> permuted(int N, int P, Rng& rng) {
+  std::vector<int> order(N * P);
+  std::iota(order.begin(), order.end(), 0);
+  for (int n = 0; n < N; ++n)
+    for (int p = P; p > 1; --p) std::swap(order[(p - 1) * N + n], order[int(rng.below(p)) * N + n]);
+  return order;
+}
+
 // The learned dynamics of an environment, for P particles of each of N plans at once.
 struct Particles {
   const Ensemble& model;
@@ -64,7 +75,7 @@ struct Particles {
   // p B / P = b for b = 0, ..., B - 1 belong to elite b.
   Mat step(Mat s, const Mat& a, Rng& rng) const {                    //(6) propagate state particles s^p using TS and f~
     const Eigen::Index N = a.cols();
-    if (mode == Propagation::TS1) permute(s, N, rng);
+    if (mode == Propagation::TS1) s = Mat(s(Eigen::all, permuted(int(N), P, rng)));
     const Mat x = concat(env.net_input(s), repeat(a, P));
     Mat y = target(x, rng);
     Mat next = env.net_apply(s, y);
@@ -90,15 +101,6 @@ struct Particles {
     return y;
   }
 
-  // TS1: the particles of each plan change places, so that each member gets P / B of them, others in each step.
-  void permute(Mat& s, Eigen::Index N, Rng& rng) const {
-    for (Eigen::Index n = 0; n < N; ++n)
-      for (int p = P; p > 1; --p) {
-        const Eigen::Index q = rng.below(p);
-        if (q != p - 1) s.col((p - 1) * N + n).swap(s.col(q * N + n));
-      }
-  }
-
   // MM: a Gaussian in place of the particles.
   void redraw(Mat& s, Eigen::Index N, Rng& rng) const {
     Mat mean = Mat::Zero(s.rows(), N), var = mean;
@@ -113,19 +115,12 @@ struct ModelReturn {
   const Particles& particles;
   Mat s;  // (state_dim, 1), where all particles begin
   Rng& rng;
-  static constexpr int block = 50;  // plans at a time: small enough for the cache, and independent of the threads
 
   // (action_dim T, N) -> (1, N)
   Mat operator()(const Mat& plans) const {
-    const int N = int(plans.cols()), blocks = (N + block - 1) / block;
-    std::vector<Rng> rngs;
-    for (int i = 0; i < blocks; ++i) rngs.push_back(rng.split());
-    Mat Q_hat(1, N);
-    parallel_for(blocks, [&](int i, int) {
-      const int first = i * block, n = std::min(block, N - first);
-      Q_hat.middleCols(first, n) = of_block(plans.middleCols(first, n), rngs[i]);
-    });
-    return Q_hat;
+    std::vector<Rng> rngs;  // one a block, so that the numbers do not depend on the threads
+    for (int i = 0; i < blocks_of(plans.cols()); ++i) rngs.push_back(rng.split());
+    return in_blocks(plans, [&](int i, const Mat& block) { return of_block(block, rngs[i]); });
   }
 
  private:

@@ -57,7 +57,7 @@ void plan_row(int threads) {
     Cem cem{6, {.iterations = 1}};
     Mat s = env->reset(rng);
     // as many batches as the planner has blocks, of as many columns as a member's share of one
-    std::vector<Products> products = std::vector<Products>(8, Products(sizes, ModelReturn::block * 4));
+    std::vector<Products> products = std::vector<Products>(8, Products(sizes, block_size * 4));
   };
   auto s = std::make_shared<State>();
   print_row("pets_plan_200x4", threads,

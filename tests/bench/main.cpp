@@ -1,4 +1,5 @@
 // make bench: speed, printed as a table. Nothing is judged here, and no test depends on time.
+// `build/bench pets` prints one group only.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -47,9 +48,10 @@ void print(const BenchRow& row) {
   std::fflush(stdout);
 }
 
-int main() {
+int main(int argc, char** argv) {
+  const std::string group = argc > 1 ? argv[1] : "";
   print_header();
-  bench_autodiff();
-  bench_envs();
-  bench_pets();
+  if (group.empty() || group == "autodiff") bench_autodiff();
+  if (group.empty() || group == "envs") bench_envs();
+  if (group.empty() || group == "pets") bench_pets();
 }
