@@ -26,7 +26,7 @@ inline Transition interact(const PetsOptions& opt, Env& env, const Mat& a, Trans
   return step;
 }
 
-// A trial of `steps` random actions, begun again after a terminal state. Returns the sum of its rewards.
+// `steps` random actions, begun again where an episode ends. Returns the sum of its rewards.
 inline Real random_trial(Env& env, int steps, Transitions& D, Rng& rng) {
   Real trial_return = 0;
   env.reset(rng);
@@ -34,7 +34,7 @@ inline Real random_trial(Env& env, int steps, Transitions& D, Rng& rng) {
     const Transition step = env.step(rng.uniform(env.action_dim, 1, -1, 1));
     D.add(step);
     trial_return += step.r;
-    if (step.terminated) env.reset(rng);
+    if (step.terminated || step.truncated) env.reset(rng);
   }
   return trial_return;
 }

@@ -6,6 +6,13 @@
 #include "chapters/03_shooting/icem.h"   // CemOptions, IcemOptions
 #include "chapters/04_pets/propagation.h"
 
+// All environments, this chapter's own first.
+inline std::vector<std::string> task_names() {
+  std::vector<std::string> names = env_names();
+  std::rotate(names.begin(), std::find(names.begin(), names.end(), "cartpole_swingup"), names.end());
+  return names;
+}
+
 // Of the ensemble and its fit.
 struct ModelOptions : Args {
   using Args::Args;
@@ -48,15 +55,10 @@ struct PetsOptions : ModelOptions {
   int iterations = opt("iterations", 4, "CEM iterations of a control step", at_least(1));
   int horizon = opt("horizon", 25, "T, actions of a plan", at_least(1));
 
-  // Every environment; check() refuses those whose reward cannot be computed from a prediction.
-  static std::vector<std::string> environments() {
-    std::vector<std::string> names = env_names();
-    std::rotate(names.begin(), std::find(names.begin(), names.end(), "cartpole_swingup"), names.end());
-    return names;
-  }
+  static std::vector<std::string> environments() { return task_names(); }  // check() refuses those without a reward
   static Presets lecture_of() {
     return {{"pendulum", {{"steps", 2200}}},
-            {"half_cheetah_pets", {{"steps", 16000}, {"hidden", {128, 128, 128}}, {"batch", 256}, {"epochs", 40},
+            {"half_cheetah_pets", {{"steps", 16000}, {"hidden", {128, 128, 128}}, {"batch", 64}, {"epochs", 60},
                                    {"horizon", 25}, {"candidates", 100}, {"iterations", 5}}},
             {"reacher7", {{"steps", 3150}, {"hidden", {128, 128}}}}};
   }

@@ -1,0 +1,136 @@
+// Trajectory propagation (slide "PETS: Probabilistic Ensembles with Trajectory Sampling", the picture of that title):
+// particles carried through the ensemble under one action sequence. TS1: a particle changes its bootstrap at every step;
+// TSinf: it keeps the one it is bound to.
+//
+//   build/04_pets_propagation            cartpole_swingup, 300 random real steps, 10 seeds: 2 s, 20 MB
+#include <cmath>
+#include "chapters/00_toolbox/claims.h"       // Claims
+#include "chapters/00_toolbox/curves.h"       // interval95
+#include "chapters/00_toolbox/progress.h"     // finish
+#include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
+#include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
+#include "chapters/04_pets/pets.h"            // make_model, fit, random_trial
+#include "plots/plot.h"  // Figure, draw
+
+struct Options : ModelOptions {
+  using ModelOptions::ModelOptions;
+  static constexpr const char* about = "Particles in the learned model (slide \"PETS: Probabilistic Ensembles with "
+                                       "Trajectory Sampling\")";
+  int steps     = opt("steps", 300, "random real steps to learn from", at_least(10));
+  int particles = opt("particles", 20, "P, a multiple of the members", at_least(1));
+  int horizon   = opt("horizon", 25, "T, steps", at_least(1));
+  int dimension = opt("dimension", 1, "row of s that is drawn, from 0", at_least(0));
+  static std::vector<std::string> environments() { return task_names(); }
+  static Preset lecture() { return {{"seeds", 10}}; }
+  static Preset smoke() { return {{"seeds", 2}, {"steps", 50}, {"epochs", 3}, {"hidden", 8}, {"horizon", 5}}; }
+  void check() const {
+    ensemble().check();
+    check_particles(Propagation::TSinf, particles, ensemble().elites);
+    if (const int dim = make_env(env)->state_dim; dimension >= dim)
+      throw BadInput("--dimension " + to_text(dimension) + ": s of " + env + " has the rows 0 to " + to_text(dim - 1));
+  }
+};
+
+// The real trajectory and P particles from the same start under the same actions, which `world` draws. Returns the
+// share of the particles' variance at the end that lies between bootstraps: that of their means.
+Real propagate(const Options& opt, int seed, const Env& env, const Ensemble& model, Propagation mode, Rng world, Rng& rng,
+               RunLog& log) {
+  const bool TS1 = mode == Propagation::TS1;
+  const int P = opt.particles, B = int(model.elites.size());
+  const Particles particles(model, env, Propagation::TSinf, P);  // TS1 is TSinf after the particles have changed places
+  Sim real = env.start(world);
+  Mat s = repeat(env.observe(real), P);
+  std::vector<int> name(P);  // of the particle in each place
+  std::iota(name.begin(), name.end(), 0);
+  for (int t = 0; t <= opt.horizon; ++t) {
+    std::vector<int> order(P);
+    std::iota(order.begin(), order.end(), 0);
+    if (TS1) order = permuted(1, P, rng);
+    std::vector<int> moved;
+    for (const int p : order) moved.push_back(name[p]);
+    name = moved, s = Mat(s(Eigen::all, order));
+    const Real truth = env.observe(real)(opt.dimension, 0);
+    for (int p = 0; p < P; ++p)
+      log.row(TS1 ? "TS1" : "TSinf", opt.env, seed, t, name[p], p * B / P, s(opt.dimension, p), truth);
+    const Mat a = world.uniform(env.action_dim, 1, -1, 1);
+    s = particles.step(s, a, rng), real = env.simulate(real, a);
+  }
+  const Mat x = s.row(opt.dimension);
+  Real between = 0;
+  for (int b = 0; b < B; ++b) between += std::pow(x.middleCols(b * P / B, P / B).mean() - x.mean(), 2) / Real(B);
+  return between / (x - x.mean()).square().mean();
+}
+
+// From the CSV file, of the first seed: each particle's path, in the colour of the bootstrap that carries it on.
+void plot(const Options& opt) {
+  constexpr Colour colours[] = {colour::blue, colour::vermillion, colour::green, colour::purple, colour::orange};
+  const Table table = read_csv(opt.path(".csv")).where("seed", to_text(opt.seed));
+  Figure figure{.width = 1000, .height = 460};
+  for (const std::string algo : {"TS1", "TSinf"}) {
+    const Table rows = table.where("algo", algo);
+    if (rows.rows.empty()) continue;
+    Panel panel{.title = algo == "TS1" ? "TS1: a new bootstrap at every step" : "TSinf: one bootstrap for the whole horizon",
+                .x_label = "step", .y_label = opt.env + ", row " + to_text(opt.dimension) + " of s"};
+    const int B = std::max(1, opt.ensemble().elites);
+    std::vector<Layer> paths;
+    for (int b = 0; b < B; ++b) {
+      paths.push_back(line(b == 0 ? "particles, a colour for each bootstrap" : "", {}, {}));
+      paths.back().colour = colours[b % 5], paths.back().width = 1;
+    }
+    for (int p = 0; p < opt.particles; ++p) {
+      const Table path = rows.where("particle", to_text(p));
+      const std::vector<double> t = path.numbers("step"), member = path.numbers("member"), x = path.numbers("value");
+      for (std::size_t i = 0; i + 1 < t.size(); ++i) {
+        Layer& layer = paths[int(member[i])];
+        for (const double v : {t[i], t[i + 1], open_end}) layer.x.push_back(v);
+        for (const double v : {x[i], x[i + 1], open_end}) layer.y.push_back(v);
+      }
+    }
+    panel.layers = paths;
+    const Table one = rows.where("particle", "0");
+    panel.layers.push_back(dashed("real trajectory", one.numbers("step"), one.numbers("truth")));
+    panel.layers.back().colour = colour::black;
+    figure.panels.push_back(panel);
+  }
+  if (figure.panels.empty()) return;
+  for (Panel& panel : figure.panels) {  // the same scale on both sides
+    const std::vector<double> all = table.numbers("value");
+    panel.y = {*std::min_element(all.begin(), all.end()), *std::max_element(all.begin(), all.end())};
+  }
+  draw(figure, opt.path(".png"));
+}
+
+int main(int argc, char** argv) {
+  return run_main(argc, argv, [&] {
+    const Options opt = parse<Options>(argc, argv);
+    if (opt.redraw) return plot(opt);
+    const std::unique_ptr<Env> env = make_env(opt.env);
+    Rng first(opt.seed);
+    Ensemble model = make_model(*env, opt.ensemble(), first);
+    if (!opt.load.empty()) load_networks(opt.load, model);
+    RunLog log(opt, {"algo", "env", "seed", "step", "particle", "member", "value", "truth"});
+    std::vector<double> shares_TS1, shares_TSinf;
+    for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
+      Rng rng(seed);
+      model = make_model(*env, opt.ensemble(), rng);
+      if (!opt.load.empty()) load_networks(opt.load, model);
+      Transitions D(env->state_dim, env->action_dim, opt.steps);
+      random_trial(*env, opt.steps, D, rng);
+      fit(model, *env, D, rng);
+      const Rng world = rng.split();
+      shares_TS1.push_back(propagate(opt, seed, *env, model, Propagation::TS1, world, rng, log));
+      shares_TSinf.push_back(propagate(opt, seed, *env, model, Propagation::TSinf, world, rng, log));
+    }
+    if (!opt.save.empty()) save_networks(opt.save, model, {{"program", opt.program}, {"env", opt.env}});
+    if (!interrupted()) {
+      Claims claims(opt);
+      const std::string text = "share of the particles' variance that lies between bootstraps: ", slide = "PETS: "
+                               "Probabilistic Ensembles with Trajectory Sampling";
+      claims.at_least(text + "TSinf", slide, shares_TSinf, 0.3);
+      claims.at_most(text + "TS1", slide, shares_TS1, 0.3);
+    }
+    if (!opt.no_plot) plot(opt);
+    finish(opt, "variance between bootstraps: " + to_text(std::lround(100 * interval95(shares_TSinf).mean)) +
+                    " % with TSinf, " + to_text(std::lround(100 * interval95(shares_TS1).mean)) + " % with TS1");
+  });
+}
