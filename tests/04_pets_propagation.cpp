@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <stdexcept>
 #include <vector>
 #include "chapters/03_shooting/cem.h"
@@ -253,6 +254,23 @@ TEST_CASE("E follows the mean of all means and adds no noise", "[04]") {
   }
 }
 
+TEST_CASE("deterministic members have no noise: particles differ by their member only, no part is aleatoric", "[04]") {
+  Ensemble f = hand_made({1, 3}, {5, 5});
+  f.options.probabilistic = false;
+  const Moments m = moments(f, Mat::Zero(3, 2));
+  CHECK((m.aleatoric == 0).all());
+  CHECK(double(m.epistemic(0, 0)) == Approx(16).epsilon(1e-4));
+  const Slope env;
+  Rng rng(100);
+  const Mat bound = moves(Particles(f, env, Propagation::TSinf, 4), Mat::Zero(1, 8), 2, rng);
+  for (int j = 0; j < 8; ++j) CHECK(double(bound(0, j)) == Approx(j < 4 ? 1 : 3).epsilon(1e-4));
+  const Mat drawn = moves(Particles(f, env, Propagation::TS1, 4), Mat::Zero(1, 8), 2, rng);
+  CHECK(double((drawn - 2).abs().minCoeff()) == Approx(1).epsilon(1e-4));
+  CHECK(double((drawn - 2).abs().maxCoeff()) == Approx(1).epsilon(1e-4));
+  const Mat mixed = moves(Particles(f, env, Propagation::DS, 1), Mat::Zero(1, 4000), 4000, rng);
+  CHECK(kolmogorov_smirnov(numbers_of(mixed), [](double x) { return normal_cdf(x - 2); }) < 2);
+}
+
 TEST_CASE("DS draws from the Gaussian with the ensemble's mean and both its variances", "[04]") {
   const Ensemble f = hand_made({1, 3}, {0.5, 1});
   const Slope env;
@@ -332,6 +350,19 @@ TEST_CASE("in a perfect model a plan is worth what it is in the true one, the en
       CHECK(difference(ModelReturn{particles, Mat::Constant(1, 1, Real(0.2)), rng}(plans), truth) < 2e-3);
     }
   }
+}
+
+TEST_CASE("the noise of every plan is its own, however many there are, and of every call", "[04]") {
+  const Ensemble f = hand_made({0}, {1});
+  const Slope env;
+  Rng rng(100);
+  const Particles particles(f, env, Propagation::TSinf, 1);
+  const Mat Q_hat = ModelReturn{particles, Mat::Zero(1, 1), rng}(Mat::Zero(2, 2000));
+  const Mat again = ModelReturn{particles, Mat::Zero(1, 1), rng}(Mat::Zero(2, 2000));
+  const std::vector<double> all = numbers_of(Q_hat), other = numbers_of(again);
+  CHECK(std::set<double>(all.begin(), all.end()).size() > 1990);
+  CHECK(kolmogorov_smirnov(all, normal_cdf) < 2);
+  CHECK(std::abs(correlation(all, other)) < 4);
 }
 
 TEST_CASE("each particle ends by itself: a terminal state of one is not that of the others", "[04]") {
