@@ -328,6 +328,7 @@ static int held_out(const Ensemble& f, const Mat& X, const Mat& Y) {
 }
 
 TEST_CASE("the holdout loss is the squared error of the mean of each member's best weights, not of its last", "[04]") {
+  std::set<int> drawn;
   for (int seed = 100; seed < 105; ++seed) {
     Rng rng(seed);
     const Mat X = rng.normal(2, 12), Y = rng.normal(2, 12);  // noise: it overfits soon
@@ -339,6 +340,7 @@ TEST_CASE("the holdout loss is the squared error of the mean of each member's be
     INFO("seed " << seed);
     const int j = held_out(f, X, Y);
     REQUIRE(j >= 0);
+    drawn.insert(j);
 
     // the scaler knows the training part only, and is the same for all members
     const Mat rest = append_cols(Mat(X.leftCols(j)), Mat(X.rightCols(11 - j)));
@@ -359,6 +361,7 @@ TEST_CASE("the holdout loss is the squared error of the mean of each member's be
     CHECK(f.elites == order);
     for (int i = 0; i < 2; ++i) CHECK(&f.elite(i) == &f.members[order[i]]);
   }
+  CHECK(drawn.size() >= 3);  // it is drawn at random
 }
 
 TEST_CASE("waiting longer in vain changes nothing: the best weights are restored, not the last", "[04]") {

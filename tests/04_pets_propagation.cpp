@@ -297,6 +297,11 @@ TEST_CASE("MM redraws the particles of a plan from a Gaussian with their mean an
   CHECK(std::abs(correlation(numbers_of(first), numbers_of(second))) < 4);
   const Mat before = s(0, Eigen::seqN(0, P, 2));  // who was where is lost
   CHECK(std::abs(correlation(numbers_of(first), numbers_of(before))) < 4);
+
+  Mat two(1, 2 * P);  // many plans of two particles each, at -2 and 2: the variance is 4, divided by the count
+  two << Mat::Constant(1, P, -2), Mat::Constant(1, P, 2);
+  const Mat redrawn = Particles(f, env, Propagation::MM, 2).step(two, Mat::Zero(2, P), rng);
+  CHECK(kolmogorov_smirnov(numbers_of(redrawn), [](double x) { return normal_cdf((x - 1) / 2); }) < 2);
 }
 
 TEST_CASE("a plan whose numbers are NaN spoils no other plan", "[04]") {
