@@ -121,7 +121,7 @@ TEST_CASE("Glorot: W is uniform within sqrt(6 / (in + out)), b is zero", "[autod
   const Linear layer(200, 300, Init::glorot, rng);
   const double bound = std::sqrt(6.0 / 500), n = 60000;
   const std::vector<double> w = elements(layer.W.value);
-  const Moments m(w);
+  const SampleMoments m(w);
   CHECK(layer.W.value.rows() == 300);
   CHECK(layer.W.value.cols() == 200);
   CHECK(layer.b.value.rows() == 300);
@@ -140,7 +140,7 @@ TEST_CASE("Kaiming-uniform: W and b are uniform within 1 / sqrt(in)", "[autodiff
   for (const Mat& x : {layer.W.value, layer.b.value}) {
     const std::vector<double> w = elements(x);
     const double bound = 0.1, n = double(w.size());
-    const Moments m(w);
+    const SampleMoments m(w);
     CHECK(x.abs().maxCoeff() <= Real(bound));
     CHECK(x.abs().maxCoeff() > 0.98 * bound);
     CHECK(std::abs(m.mean) < 4 * bound / std::sqrt(3 * n));
@@ -154,7 +154,7 @@ TEST_CASE("truncated normal: W has std 1 / (2 sqrt(in)) before the cut at two of
   const Linear layer(100, 600, Init::truncated_normal, rng);
   const double std = 0.05, n = 60000;
   const std::vector<double> w = elements(layer.W.value);
-  const Moments m(w);
+  const SampleMoments m(w);
   CHECK((layer.b.value == 0).all());
   CHECK(layer.W.value.abs().maxCoeff() <= Real(2 * std));
   CHECK(layer.W.value.abs().maxCoeff() > 0.99 * 2 * std);

@@ -41,7 +41,7 @@ std::vector<double> draws(const std::function<double()>& draw, int n = n_samples
 }
 
 void check_normal(const std::vector<double>& x) {
-  const Moments m(x);
+  const SampleMoments m(x);
   const double n = double(x.size());
   CHECK(std::abs(m.mean) < 4 / std::sqrt(n));
   CHECK(std::abs(m.variance - 1) < 4 * std::sqrt(2 / n));
@@ -116,7 +116,7 @@ TEST_CASE("streams of neighbouring seeds and of split generators are uncorrelate
 TEST_CASE("uniform lies in [0, 1), flat, and one draw says nothing of the next", "[autodiff]") {
   Rng rng(301);
   const std::vector<double> x = draws([&] { return rng.uniform(); });
-  const Moments m(x);
+  const SampleMoments m(x);
   CHECK(*std::min_element(x.begin(), x.end()) >= 0);
   CHECK(*std::max_element(x.begin(), x.end()) < 1);
   CHECK(*std::min_element(x.begin(), x.end()) < 1e-4);
@@ -248,7 +248,7 @@ TEST_CASE("the two halves of Box and Muller's pairs are independent", "[autodiff
   check_normal(second);
   std::vector<double> product(first.size());  // its sign is fair, its variance 1
   for (std::size_t i = 0; i < first.size(); ++i) product[i] = first[i] * second[i];
-  CHECK(std::abs(Moments(product).variance - 1) < 4 * std::sqrt(8.0 / double(product.size())));
+  CHECK(std::abs(SampleMoments(product).variance - 1) < 4 * std::sqrt(8.0 / double(product.size())));
   for (double z : position) CHECK(std::abs(z) < 4.5);
   for (int lag : {1, 2, 16, 63}) {
     const std::vector<double> here(first.begin(), first.end() - lag), later(first.begin() + lag, first.end());
@@ -261,7 +261,7 @@ TEST_CASE("a truncated normal draw stays within its bound and follows the cut de
   for (double bound : {0.5, 1.0, 2.0, 3.0}) {
     CAPTURE(bound);
     const std::vector<double> x = draws([&] { return rng.truncated_normal(bound); }, 100000);
-    const Moments m(x);
+    const SampleMoments m(x);
     CHECK(*std::max_element(x.begin(), x.end()) <= bound);
     CHECK(*std::min_element(x.begin(), x.end()) >= -bound);
     CHECK(*std::max_element(x.begin(), x.end()) > 0.95 * bound);

@@ -6,9 +6,9 @@
 #include <functional>
 #include <vector>
 
-struct Moments {
+struct SampleMoments {
   double mean = 0, variance = 0, skewness = 0, kurtosis = 0;
-  explicit Moments(const std::vector<double>& x) {
+  explicit SampleMoments(const std::vector<double>& x) {
     const double n = double(x.size());
     double third = 0, fourth = 0;
     for (double v : x) mean += v / n;
@@ -22,7 +22,7 @@ struct Moments {
 
 // The correlation of x[i] with y[i], times sqrt(n): about N(0, 1) for independent numbers.
 inline double correlation(const std::vector<double>& x, const std::vector<double>& y) {
-  const Moments mx(x), my(y);
+  const SampleMoments mx(x), my(y);
   double sum = 0;
   for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - mx.mean) * (y[i] - my.mean);
   return sum / std::sqrt(mx.variance * my.variance * double(x.size()));
