@@ -230,6 +230,11 @@ void LoadArchive::text(const std::string& name, std::string& x) {
   if (writes) x.assign(tensor.bytes.begin(), tensor.bytes.end());
 }
 
+Eigen::Index LoadArchive::columns(const std::string& name) const {
+  const auto found = file.tensors.find(name);
+  return found == file.tensors.end() || found->second.shape.size() != 2 ? 0 : Eigen::Index(found->second.shape[1]);
+}
+
 void LoadArchive::check_left_over() const {
   for (const auto& [name, tensor] : file.tensors)
     if (!seen.contains(name)) refuse(name, "is in the file, but not here");

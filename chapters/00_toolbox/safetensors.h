@@ -50,6 +50,12 @@ concept Number = std::is_arithmetic_v<T>;
 template <class T>
 concept Dense = std::is_base_of_v<Eigen::PlainObjectBase<T>, T>;  // Mat and any other Eigen array or matrix
 
+// A matrix whose number of columns may be another in the file: a store that grows. Loading resizes it.
+template <class M>
+struct AnyColumns {
+  M& matrix;
+};
+
 template <Number T>
 constexpr const char* dtype_of() {
   if constexpr (std::same_as<T, bool>) return "BOOL";
@@ -64,6 +70,15 @@ template <class Ar, class T>
 void walk(Ar& ar, const std::string& name, T& x) {
   if constexpr (Number<T>) {
     ar.numbers(name, {}, std::span<T>(&x, 1));
+  } else if constexpr (requires { x.matrix.cols(); }) {
+    if constexpr (Ar::loads) {
+      auto loaded = x.matrix;
+      loaded.resize(loaded.rows(), ar.columns(name));
+      walk(ar, name, loaded);
+      if (ar.writes) x.matrix = loaded;
+    } else {
+      walk(ar, name, x.matrix);
+    }
   } else if constexpr (Dense<T>) {
     using RowMajor = Eigen::Array<typename T::Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     RowMajor rows = x.array();  // numpy sees W[i, j] as we do
@@ -134,7 +149,7 @@ struct SaveArchive : Archive<SaveArchive> {
 // Compares the file with the objects (writes = false), or copies it into them (writes = true).
 struct LoadArchive : Archive<LoadArchive> {
   static constexpr bool loads = true;
-  LoadArchive(const std::string& path, const TensorFile& file, bool writes) : path(path), file(file), writes(writes) {}
+  LoadArchive(const std::string& path, const TensorFile& file, bool writes) : writes(writes), path(path), file(file) {}
 
   // The shape has to agree; F32 and F64 are converted into each other, every other dtype has to agree too.
   template <Number T>
@@ -149,11 +164,13 @@ struct LoadArchive : Archive<LoadArchive> {
   }
   void text(const std::string& name, std::string& x);
   void check_left_over() const;  // every tensor of the file was asked for
+  Eigen::Index columns(const std::string& name) const;  // of a matrix in the file; 0 if there is none of this name
+
+  const bool writes;
 
  private:
   std::string path;
   const TensorFile& file;
-  bool writes;
   std::set<std::string> seen;
   const Tensor& find(const std::string& name, const std::string& dtype, const std::vector<size_t>& shape);
   const Tensor& find(const std::string& name);

@@ -14,6 +14,8 @@ struct CemOptions {
     if (elites < 1) throw std::invalid_argument("CEM: elites must be at least 1");
     if (candidates < elites) throw std::invalid_argument("CEM: there must be at least as many candidates as elites");
     if (iterations < 1) throw std::invalid_argument("CEM: iterations must be at least 1");
+    if (!(0 <= alpha && alpha <= 1)) throw std::invalid_argument("CEM: alpha must be between 0 and 1");
+    if (!(epsilon >= 0)) throw std::invalid_argument("CEM: epsilon must be at least 0");
   }
 };
 

@@ -66,7 +66,9 @@ struct EnsembleOptions {
 
   // The schedules of the two papers' codes.
   static EnsembleOptions pets() { return {.standardise_targets = false, .batch = 32, .epochs = 5, .holdout = 0}; }
-  static EnsembleOptions mbpo() { return {.members = 7, .standardise_targets = false}; }
+  static EnsembleOptions mbpo() {
+    return {.members = 7, .decay = {2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4}, .standardise_targets = false};
+  }
 
   // Throws std::invalid_argument, one line with the rule.
   void check() const {
@@ -75,6 +77,7 @@ struct EnsembleOptions {
     };
     rule(members >= 1, "there must be at least one member");
     rule(1 <= elites && elites <= members, "elites must be between 1 and the number of members");
+    rule(elites == members || holdout > 0, "without a holdout all members must be elites");
     rule(!hidden.empty() && *std::min_element(hidden.begin(), hidden.end()) >= 1, "hidden layers must have a size");
     rule(decay.empty() || decay.size() == hidden.size() + 1, "weight decay wants a value for each layer");
     rule(batch >= 1 && epochs >= 1 && patience >= 0, "batch and epochs must be at least 1, patience at least 0");

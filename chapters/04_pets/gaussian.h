@@ -1,4 +1,5 @@
-// A Gaussian whose mean and variance are learned: f~ = Pr(s_{t+1} | s_t, a_t) = N(mu_theta(s_t, a_t), Sigma_theta(s_t, a_t)).
+// A Gaussian whose mean and variance are learned: f~ = Pr(s_{t+1} | s_t, a_t) = N(mu_theta(s_t, a_t),
+// Sigma_theta(s_t, a_t)).
 #pragma once
 #include <cmath>
 #include "autodiff/nn.h"
@@ -62,6 +63,7 @@ struct GaussianHead {
 
   GaussianHead(int hidden, int dim, Rng& rng) : out(hidden, 2 * dim, Init::truncated_normal, rng), target(dim) {
     max_log_var.value.setConstant(dim, 1, 0.5), min_log_var.value.setConstant(dim, 1, -10);
+    max_log_var.grad.setZero(dim, 1), min_log_var.grad.setZero(dim, 1);
   }
 
   Gaussian<Mat> operator()(const Mat& h) const { return forward(*this, h, max_log_var.value, min_log_var.value); }

@@ -95,8 +95,11 @@ struct PetsOptions : ModelOptions {
     if (!task->has_reward)
       throw BadInput("--env " + env + ": planning needs a reward that follows from (s, a, s_next); here it is " +
                      task->reward_rule);
-    cem().check(), ensemble().check();
-    check_particles(mode(), P(), ensemble().elites);
+    if (candidates < elites)
+      throw BadInput("--candidates " + to_text(candidates) + ": wanted at least --elites, " + to_text(elites));
+    if (const int B = ensemble().members; mode() >= Propagation::TS1 && P() % B != 0)
+      throw BadInput("--particles " + to_text(particles) + ": wanted a multiple of --members, " + to_text(B));
+    ensemble().check();
   }
 
   CemOptions cem() const {

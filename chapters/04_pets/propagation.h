@@ -49,8 +49,8 @@ inline Mat repeat(const Mat& x, int P) {
   return y;
 }
 
-// TS1: an order of the columns in which the P particles of each of N plans have changed places, so that each member gets
-// P / B of them, others in each step.
+// TS1: an order of the columns in which the P particles of each of N plans have changed places. They stand in it while
+// the members predict, so that each member gets P / B of them, others in each step.
 inline std::vector<int> permuted(int N, int P, Rng& rng) {
   std::vector<int> order(N * P);
   std::iota(order.begin(), order.end(), 0);
@@ -73,11 +73,17 @@ struct Particles {
 
   // s_{t+1}^p from s_t^p. s (state_dim, N P), a (action_dim, N): column p N + n is particle p of plan n, and particles
   // p B / P = b for b = 0, ..., B - 1 belong to elite b.
-  Mat step(Mat s, const Mat& a, Rng& rng) const {                    //(6) propagate state particles s^p using TS and f~
-    const Eigen::Index N = a.cols();
-    if (mode == Propagation::TS1) s = Mat(s(Eigen::all, permuted(int(N), P, rng)));
+  Mat step(const Mat& s, const Mat& a, Rng& rng) const {                    //(6) propagate state particles s^p using TS and f~
+    const int N = int(a.cols());
     const Mat x = concat(env.net_input(s), repeat(a, P));
-    Mat y = target(x, rng);
+    Mat y;
+    if (mode == Propagation::TS1) {
+      const std::vector<int> order = permuted(N, P, rng);
+      y = target(x(Eigen::all, order), rng);
+      y(Eigen::all, order) = Mat(y);  // back to their places
+    } else {
+      y = target(x, rng);
+    }
     Mat next = env.net_apply(s, y);
     if (mode == Propagation::MM) redraw(next, N, rng);
     return next;
@@ -128,13 +134,13 @@ struct ModelReturn {
     const Env& env = particles.env;
     const int P = particles.P;
     const Eigen::Index N = plans.cols(), T = plans.rows() / env.action_dim;
-    Mat s_tau = s.replicate(1, N * P), sum = Mat::Zero(1, N * P), alive = Mat::Ones(1, N * P);
+    Mat s_tau = s.replicate(1, N * P), sum = Mat::Zero(1, N * P), ended = sum;
     for (Eigen::Index tau = 0; tau < T; ++tau) {
       const Mat a = plans.middleRows(tau * env.action_dim, env.action_dim);
       const Mat s_next = particles.step(s_tau, a, rng);
       //(7) evaluate actions as sum_tau 1/P sum_p r(s_tau^p, a_tau), nothing after a terminal state
-      sum += alive * env.reward(s_tau, repeat(a, P), s_next);
-      alive *= 1 - env.terminated(s_next);
+      sum += (ended > 0).select(Real(0), env.reward(s_tau, repeat(a, P), s_next));
+      ended = (ended > 0).select(ended, env.terminated(s_next));
       s_tau = s_next;
     }
     Mat Q_hat = Mat::Zero(1, N);

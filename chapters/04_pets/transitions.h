@@ -1,9 +1,11 @@
 // The one store of experience: PETS's data D, later D_env, D_model and the replay buffer of SAC.
 #pragma once
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 #include <vector>
+#include "chapters/00_toolbox/safetensors.h"  // AnyColumns
 #include "envs/env.h"
 
 // Transitions side by side, one per column.
@@ -62,8 +64,13 @@ struct Transitions {
   }
 
   template <class Ar> void io(Ar& ar) {
-    ar("capacity", capacity), ar("size", size), ar("next", next), ar("s", data.s), ar("a", data.a), ar("r", data.r);
-    ar("s_next", data.s_next), ar("not_done", data.not_done);
+    ar("capacity", capacity), ar("size", size), ar("next", next);
+    const auto store = [&](const char* name, Mat& m) {
+      AnyColumns<Mat> columns{m};
+      ar(name, columns);
+    };
+    store("s", data.s), store("a", data.a), store("r", data.r), store("s_next", data.s_next);
+    store("not_done", data.not_done);
   }
 
  private:
@@ -73,6 +80,7 @@ struct Transitions {
   void reserve(Eigen::Index n) {  // twice as much each time, so that adding one by one costs no more
     if (n <= data.size()) return;
     const Eigen::Index columns = std::min(capacity, std::max(n, 2 * data.size()));
-    for (Mat* m : {&data.s, &data.a, &data.r, &data.s_next, &data.not_done}) m->conservativeResize(m->rows(), columns);
+    for (Mat* m : {&data.s, &data.a, &data.r, &data.s_next, &data.not_done})
+      m->conservativeResizeLike(Mat::Zero(m->rows(), columns));
   }
 };
