@@ -135,12 +135,15 @@ std::string number(double x) {
 // backslashes, `commands` and @macros find nothing to act on. Line breaks become blanks.
 std::string quote(const std::string& text) {
   std::string literal = "\"";
+  bool after_code = false;  // gnuplot reads a digit that follows as part of the code: it goes as a code too
   for (const unsigned char c : text) {
     char code[8];
     std::snprintf(code, sizeof code, "\\%03o", c);
+    const bool plain = c == ' ' || c >= 128 || (std::isalnum(c) && !(after_code && std::isdigit(c)));
     if (c < 32 || c == 127) literal += ' ';
-    else if (c == ' ' || c >= 128 || std::isalnum(c)) literal += static_cast<char>(c);
+    else if (plain) literal += static_cast<char>(c);
     else literal += code;
+    after_code = !plain && c >= 32 && c != 127;
   }
   return literal + "\"";
 }

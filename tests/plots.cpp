@@ -119,6 +119,17 @@ TEST_CASE("no title, label or path becomes a command", "[plots]") {
   fs::current_path(here);
 }
 
+TEST_CASE("a digit after a sign is a digit: 0.3 is not 0s", "[plots]") {
+  if (!gnuplot_is_here()) return;
+  const Scratch dir;
+  const auto titled = [&](const std::string& title) {
+    draw({.title = title, .panels = {Panel{}}}, dir / "x.png");
+    return read(dir / "x.png");
+  };
+  CHECK(titled("noise 0.3") == titled("noise 0.3"));
+  CHECK(titled("noise 0.3") != titled("noise 0s"));
+}
+
 TEST_CASE("a picture that cannot be written is one line, the old one stays", "[plots]") {
   if (!gnuplot_is_here()) return;
   const Scratch dir;

@@ -223,7 +223,7 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
   app.set_help_flag();  // groups are printed in the order of their first option: --help comes last
   for (size_t i = registry.common; i < registry.specs.size(); ++i) add_to(app, registry.specs[i], own_group);
   for (size_t i = 0; i < registry.common; ++i)
-    if (registry.about.learns || !one_of({"save", "load"}).accepts(registry.specs[i].name))
+    if (!one_of(registry.about.without).accepts(registry.specs[i].name))
       add_to(app, registry.specs[i], common_group);
   app.set_config("--config", "", "read options from this file, lines of the form name=value");
   app.get_config_ptr()->check(CLI::ExistingFile)->type_name("TEXT")->group(common_group);

@@ -11,7 +11,7 @@
 //     static Preset  smoke() { return {{"steps", 50}}; }                               // --smoke
 //     void check() const;                          // relations between options: throws BadInput
 //     static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";  // first line of --help
-//     static constexpr bool learns = false;        // nothing to keep: no --save, no --load
+//     static std::vector<std::string> without() { return {"save", "load"}; }  // common options that mean nothing here
 //   };
 //   const Options opt = parse<Options>(argc, argv);
 //
@@ -58,7 +58,7 @@ struct Description {
   Preset lecture;
   Presets lecture_of, paper;
   Preset smoke;
-  bool learns = true;
+  std::vector<std::string> without;
 };
 struct Registry;  // the options seen so far and their values; CLI11 stays behind it in args.cpp
 std::shared_ptr<Registry> make_registry(Description description);
@@ -125,7 +125,7 @@ Options parse(int argc, const char* const* argv) {
   if constexpr (requires { Options::lecture_of(); }) about.lecture_of = Options::lecture_of();
   if constexpr (requires { Options::paper(); }) about.paper = Options::paper();
   if constexpr (requires { Options::smoke(); }) about.smoke = Options::smoke();
-  if constexpr (requires { Options::learns; }) about.learns = Options::learns;
+  if constexpr (requires { Options::without(); }) about.without = Options::without();
 
   const std::shared_ptr<Registry> registry = make_registry(std::move(about));
   Options{registry};

@@ -15,7 +15,7 @@
 struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "CEM on a function of two numbers (slide \"Random Shooting (RS)\")";
-  static constexpr bool learns = false;
+  static std::vector<std::string> without() { return {"save", "load"}; }
   int candidates = opt("candidates", 40, "samples of an iteration", at_least(1));
   int elites     = opt("elites", 8, "best samples that the next iteration is drawn around", at_least(1));
   int iterations = opt("iterations", 9, "iterations", at_least(1));
@@ -34,7 +34,9 @@ Mat hill(const Mat& a, Real x, Real y) {
   return exp(-(square(rows(a, 0, 1) - x) + square(rows(a, 1, 1) - y)) * 8);
 }
 auto hills(const Options& opt) {
-  return [second = opt.second_hill](const Mat& a) { return Mat(hill(a, Real(0.5), Real(0.4)) + second * hill(a, -0.5, -0.5)); };
+  return [second = opt.second_hill](const Mat& a) {
+    return Mat(hill(a, Real(0.5), Real(0.4)) + second * hill(a, -0.5, -0.5));
+  };
 }
 Real distance(const Mat& a) { return std::hypot(a(0) - Real(0.5), a(1) - Real(0.4)); }  // to the top
 
@@ -62,7 +64,8 @@ Panel panel(const Options& opt, const Table& iterations, const Table& samples, i
   const Table all = samples.where("iteration", to_text(i)), elites = all.where("elite", "1");
   const Table row = iterations.where("iteration", to_text(i));
   Mat a(2, cells * cells);
-  for (int k = 0; k < a.cols(); ++k) a(0, k) = (k % cells + 0.5) / cells * 2 - 1, a(1, k) = (k / cells + 0.5) / cells * 2 - 1;
+  const auto middle = [](int cell) { return Real((cell + 0.5) / cells * 2 - 1); };
+  for (int k = 0; k < a.cols(); ++k) a(0, k) = middle(k % cells), a(1, k) = middle(k / cells);
   const Mat height = hills(opt)(a);
   Panel p{.title = "iteration " + to_text(i), .x_label = "a_1", .y_label = "a_2", .x = {-1, 1}, .y = {-1, 1},
           .equal = true, .key = Key::off};
@@ -115,7 +118,8 @@ int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
-    RunLog log(opt, {"seed", "iteration", "samples", "mu_1", "mu_2", "sigma_1", "sigma_2", "cem_distance", "random_distance"});
+    RunLog log(opt, {"seed", "iteration", "samples", "mu_1", "mu_2", "sigma_1", "sigma_2", "cem_distance",
+                     "random_distance"});
     RunLog samples(opt, {"iteration", "a_1", "a_2", "elite"}, "_samples.csv");
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) run(opt, seed, log, samples);
     if (!interrupted()) claim(opt);

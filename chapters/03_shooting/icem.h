@@ -46,7 +46,7 @@ struct Icem : IcemOptions {
       const Mat noise = coloured(candidates_of(i), rng);        // 1. fewer and fewer candidates, 2. smooth in time
       plans = clamp(Mat((noise.colwise() * sqrt(var).col(0)).colwise() + mu.col(0)), -1, 1);
       plans = append_cols(plans, back);                         // 3. a few elites come back, also from the last step
-      if (i + 1 == iterations) plans = append_cols(plans, mu);  // 4. the mean is a candidate, and the best one is executed
+      if (i + 1 == iterations) plans = append_cols(plans, mu);  // 4. the mean is a candidate; the best one is executed
       best = best_first(Q_hat(plans), elites);
       back = elite_plans();
       Mat mean = Mat::Zero(mu.rows(), 1), variance = mean;

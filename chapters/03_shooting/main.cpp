@@ -19,7 +19,7 @@ struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "Shooting methods with the true model (slides \"Shooting Methods\", \"Random "
                                        "Shooting (RS)\")";
-  static constexpr bool learns = false;
+  static std::vector<std::string> without() { return {"save", "load"}; }
   std::vector<int> samples  = opt("samples", std::vector<int>{50, 250, 1000, 2000},
                                   "N, action sequences per real step (all iterations together)", at_least(1));
   std::vector<int> horizons = opt("horizons", std::vector<int>{5, 15, 25, 40}, "T, length of a sequence", at_least(1));
@@ -144,7 +144,8 @@ int main(int argc, char** argv) {
     if (!opt.no_plot) plot(opt);
     const std::string task = tasks(opt).front();
     const int N = opt.samples.back();
-    const double cem = interval95(returns(read_csv(opt.path(".csv")), task, "CEM", N, opt.fixed_horizon)).mean;
-    finish(opt, task + ": return " + to_text(std::round(cem)) + " with CEM, N = " + to_text(N));
+    const std::vector<double> cem = returns(read_csv(opt.path(".csv")), task, "CEM", N, opt.fixed_horizon);
+    finish(opt, cem.empty() ? "no episode of CEM was finished"
+                            : task + ": return " + to_text(std::round(interval95(cem).mean)) + " with CEM, N = " + to_text(N));
   });
 }

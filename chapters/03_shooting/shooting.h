@@ -38,10 +38,10 @@ struct TrueModel {
 
  private:
   // Q_hat(s, a) = sum_t gamma^t r_t, nothing after a terminal state
-  Mat of_block(const Mat& plans) const {                                       //(b1) given an action sequence of length T
+  Mat of_block(const Mat& plans) const {                                     //(b1) given an action sequence of length T
     const Eigen::Index T = plans.rows() / env.action_dim, N = plans.cols();
     Sim sim = start.replicate(1, N), Q_hat = Sim::Zero(1, N), ended = Sim::Zero(1, N);
-    for (Eigen::Index t = 0; t < T; ++t) {                                     //(b2) sample the trajectory from the model
+    for (Eigen::Index t = 0; t < T; ++t) {                                   //(b2) sample the trajectory from the model
       const Sim a = plans.middleRows(t * env.action_dim, env.action_dim).cast<double>();
       const Sim next = env.advance(sim, a);
       Q_hat += (ended > 0).select(0, std::pow(gamma, double(t)) * env.rewards(sim, a, next));
@@ -58,7 +58,8 @@ inline std::vector<int> best_first(const Mat& Q_hat, int n) {
   std::vector<int> finite;
   for (int i = 0; i < Q_hat.cols(); ++i)
     if (std::isfinite(Q_hat(0, i))) finite.push_back(i);
-  if (finite.empty()) throw NotFinite("planning: the return of every candidate is NaN or infinite; has the model diverged?");
+  if (finite.empty())
+    throw NotFinite("planning: the return of every candidate is NaN or infinite; has the model diverged?");
   n = std::min(n, int(finite.size()));
   std::partial_sort(finite.begin(), finite.begin() + n, finite.end(),
                     [&](int i, int j) { return Q_hat(0, i) > Q_hat(0, j); });
@@ -73,8 +74,8 @@ inline Mat shifted(const Mat& plan, int action_dim) {
   return next;
 }
 
-// Model-predictive control in the true model for `steps` steps, fewer after a terminal state or Ctrl-C: plan, execute the
-// first action, plan again. Returns the sum of rewards; every state on the way goes to `film`.
+// Model-predictive control in the true model for `steps` steps, fewer after a terminal state or Ctrl-C: plan, execute
+// the first action, plan again. Returns the sum of rewards; every state on the way goes to `film`.
 template <class Planner>
 Real control_episode(Env& env, int steps, Real gamma, Planner& planner, Rng& rng, std::vector<Sim>& film) {
   Real eval_return = 0;

@@ -1,6 +1,6 @@
 // What does the uncertainty buy? (slides on PETS: "probabilistic", "ensemble", "TS") The return of PETS's first trials
-// with a deterministic network, a probabilistic one, ensembles of either, and three ways to propagate; on the task as it
-// is, and with noise on every action.
+// with a deterministic network, a probabilistic one, ensembles of either, and three ways to propagate; on the task as
+// it is, and with noise on every action.
 //
 //   build/04_pets_ablation               cartpole_swingup, 5 trials, 1 seed: 60 s, 40 MB
 #include <algorithm>
@@ -15,7 +15,7 @@ struct Options : PetsOptions {
   using PetsOptions::PetsOptions;
   static constexpr const char* about = "PETS without its parts (slides \"PETS: Probabilistic Ensembles with Trajectory "
                                        "Sampling\")";
-  static constexpr bool learns = false;
+  static std::vector<std::string> without() { return {"save", "load"}; }
   Real noisy = opt("noisy", 0.3f, "noise on every action in the right half of the picture, as --noise", at_least(0));
   int trials = opt("trials", 5, "trials after the random one", at_least(1));
   void check() const {
@@ -104,7 +104,9 @@ int main(int argc, char** argv) {
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
     const Table table = read_csv(opt.path(".csv"));
-    const auto mean = [&](const char* name) { return to_text(std::round(interval95(means(opt, table, name, opt.noise)).mean)); };
+    const auto mean = [&](const char* name) {
+      return to_text(std::round(interval95(means(opt, table, name, opt.noise)).mean));
+    };
     finish(opt, "trials 1 to " + to_text(opt.trials) + ": D " + mean("D") + ", PE-TSinf " + mean("PE-TSinf"));
   });
 }

@@ -122,7 +122,7 @@ struct Ensemble {
     const std::span<const int> test(order.data(), n_test), train(order.data() + n_test, order.size() - n_test);
     normalise(X(Eigen::all, train), Y(Eigen::all, train));
 
-    std::vector<std::vector<int>> rows(members.size());  // the bootstraps: drawn once, with replacement
+    std::vector<std::vector<int>> rows(members.size());  //(b3) the bootstraps: drawn once, with replacement
     std::vector<Rng> rngs;
     for (std::vector<int>& mine : rows) {
       rngs.push_back(rng.split());

@@ -9,8 +9,9 @@ template <class T> struct Gaussian {
   T mu, log_var;  // (dim, batch)
 };
 
-// L_f(theta) = sum_n [mu - y]^T Sigma^-1 [mu - y] + log det Sigma, as the mean over samples AND dimensions: weight decay
-// and the log-variance's bounds are tuned for it. It is 2 (- log density) / dim - log 2 pi.
+//(b1) loss_P(theta) = - sum_n log f~(s_{n+1} | s_n, a_n), or
+// L_f(theta) = sum_n [mu - y]^T Sigma^-1 [mu - y] + log det Sigma, as the mean over samples AND dimensions: weight
+// decay and the log-variance's bounds are tuned for it. It is 2 (- log density) / dim - log 2 pi.
 inline Var nll(const Gaussian<Var>& f, Var y) {
   return mean(square(f.mu - y) * exp(-f.log_var) + f.log_var);
 }
@@ -54,8 +55,8 @@ struct Normaliser {
   static Mat broadcast_to(Var, const Mat& x) { return x; }  // a Var is broadcast by its arithmetic
 };
 
-// The last layer: a hidden vector h becomes mean and log-variance, the latter kept between two learned bounds by a soft
-// clamp, so that neither a variance of 0 nor an enormous one can come out where there is no data.
+//(b2) Gaussian NN. The last layer: a hidden vector h becomes mean and log-variance, the latter kept between two learned
+// bounds by a soft clamp, so that neither a variance of 0 nor an enormous one can come out where there is no data.
 struct GaussianHead {
   Linear out;                       // (2 dim, hidden)
   Param max_log_var, min_log_var;   // (dim, 1)

@@ -1,6 +1,6 @@
-// PETS: learn a probabilistic ensemble from every trial, act in the next one by planning in it (slides "PETS Algorithm",
-// "PETS Experiments"). The picture: return of each trial against real steps, and what the same planner reaches in the
-// true model.
+// PETS: learn a probabilistic ensemble from every trial, act in the next one by planning in it (slides "PETS
+// Algorithm", "PETS Experiments"). The picture: return of each trial against real steps, and what the same planner
+// reaches in the true model.
 //
 //   build/04_pets                                      cartpole_swingup, 1 seed: 20 s, 40 MB
 //   build/04_pets --env pendulum --seeds 5 --gif       60 s
@@ -29,9 +29,9 @@ void run(const Options& opt, int seed, Planner& planner, Env& env, Ensemble& mod
     if (!interrupted()) log.row("pets", opt.env, seed, D.size, trial_return, k, holdout_mse, epochs);
     progress.show((seed - opt.seed) * long(opt.steps) + D.size, trial_return);
   };
-  row(0, random_trial(env, opt.task_horizon(env), D, rng), "", "");                               //(1) data D with a random controller
-  for (int k = 1; D.size < opt.steps && !interrupted(); ++k) {                  //(2) for trial k = 1 to K do
-    fit(model, env, D, rng);                                                    //(3) train a PE dynamics model given D
+  row(0, random_trial(env, opt.task_horizon(env), D, rng), "", "");                //(1) data D with a random controller
+  for (int k = 1; D.size < opt.steps && !interrupted(); ++k) {      //(2) for trial k = 1 to K do
+    fit(model, env, D, rng);                                        //(3) train a PE dynamics model given D
     const Real trial_return = planned_trial(opt, env, model, planner, D, rng, film);  // (4) to (10) in pets.h
     row(k, trial_return, to_text(model.holdout_mse[model.elites[0]]), to_text(model.epochs));
   }
@@ -42,9 +42,9 @@ void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Panel panel{.title = opt.env, .x_label = "real environment steps", .y_label = "return of a trial",
               .key = Key::bottom_right};
+  const std::string name = "PETS (" + opt.model + "-" + opt.propagation + ", " + opt.planner + ")";
   for (const Curve& c : curves(table.where("algo", "pets"), {"env"}, "env_steps", "eval_return"))
-    panel.layers.push_back(curve("PETS (" + opt.model + "-" + opt.propagation + ", " + opt.planner + ")", c.x, c.mean, c.low,
-                                 c.high));
+    panel.layers.push_back(curve(name, c.x, c.mean, c.low, c.high));
   const std::vector<double> ceiling = table.where("algo", "true_model").numbers("eval_return");
   const double mean = interval95(ceiling).mean;
   if (!ceiling.empty())

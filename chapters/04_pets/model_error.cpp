@@ -1,6 +1,6 @@
 // How wrong is the model after k steps? (slide "Model-free RL v.s. Model-based RL": "suffer from model compounding
-// error"). Left: error of a k-step prediction against k, one curve per amount of data. Right: where the ensemble believes
-// a trajectory to go, and where it goes.
+// error"). Left: error of a k-step prediction against k, one curve per amount of data. Right: where the ensemble
+// believes a trajectory to go, and where it goes.
 //
 //   build/04_pets_model_error            cartpole_swingup, 5 seeds: 5 s, 40 MB
 #include <algorithm>
@@ -15,14 +15,16 @@
 
 struct Options : ModelOptions {
   using ModelOptions::ModelOptions;
-  static constexpr const char* about = "Error of a k-step prediction against k (slide \"Model-free RL v.s. Model-based RL\")";
-  std::vector<int> data = opt("data", std::vector<int>{200, 1000, 5000}, "random real steps to learn from, a curve each",
-                              at_least(10));
+  static constexpr const char* about = "Error of a k-step prediction against k (slide \"Model-free RL v.s. Model-based "
+                                       "RL\")";
+  std::vector<int> data = opt("data", std::vector<int>{200, 1000, 5000}, "random real steps to learn from, a curve "
+                              "each", at_least(10));
   int horizon      = opt("horizon", 50, "largest k, steps", at_least(2));
   int trajectories = opt("trajectories", 100, "fresh real trajectories to compare with", at_least(2));
   int particles    = opt("particles", 100, "P of the fan, a multiple of the members", at_least(1));
   int dimension    = opt("dimension", 1, "row of s that the fan shows, from 0", at_least(0));
   static std::vector<std::string> environments() { return task_names(); }
+  static std::vector<std::string> without() { return {"gif"}; }
   static Preset lecture() { return {{"seeds", 5}}; }
   static Preset smoke() { return {{"seeds", 2}, {"data", {50, 100}}, {"epochs", 3}, {"hidden", 8}, {"horizon", 5},
                                   {"trajectories", 5}, {"particles", 10}}; }
@@ -63,13 +65,14 @@ Real quantile(const Mat& x, double q) {  // (1, n)
 
 // Squared error of the ensemble's mean prediction k steps ahead, in units of each dimension's variance: the median over
 // trajectories, because few that hit the end of a rail would carry a mean. And of the first trajectory the particles.
-void compare(const Options& opt, int seed, int data, const Env& env, const Ensemble& model, const Reality& real, Rng& rng,
-             RunLog& log, RunLog& fan) {
+void compare(const Options& opt, int seed, int data, const Env& env, const Ensemble& model, const Reality& real,
+             Rng& rng, RunLog& log, RunLog& fan) {
   const Particles mean(model, env, Propagation::E, 1), bound(model, env, Propagation::TSinf, opt.particles);
   Mat s = real.s[0], s_p = repeat(s.leftCols(1), opt.particles);
   for (int k = 1; k <= opt.horizon && !interrupted(); ++k) {
     s = mean.step(s, real.a[k - 1], rng), s_p = bound.step(s_p, Mat(real.a[k - 1].leftCols(1)), rng);
-    const Mat error = Mat((s - real.s[k]).colwise() / real.scale.col(0)).square().colwise().mean(), x = s_p.row(opt.dimension);
+    const Mat error = Mat((s - real.s[k]).colwise() / real.scale.col(0)).square().colwise().mean();
+    const Mat x = s_p.row(opt.dimension);
     log.row(opt.model, opt.env, seed, data, k, quantile(error, 0.5));
     fan.row(seed, data, k, real.s[k](opt.dimension, 0), quantile(x, 0.5), quantile(x, 0.05), quantile(x, 0.95));
   }
@@ -77,7 +80,8 @@ void compare(const Options& opt, int seed, int data, const Env& env, const Ensem
 
 // From the CSV files.
 void plot(const Options& opt) {
-  Panel error{.title = opt.env, .x_label = "k (steps)", .y_label = "squared error / variance of s, median", .log_y = true};
+  Panel error{.title = opt.env, .x_label = "k (steps)", .y_label = "squared error / variance of s, median",
+              .log_y = true};
   for (const Curve& c : curves(read_csv(opt.path(".csv")), {"env_steps"}, "k", "mse"))
     error.layers.push_back(line(c.label + " real steps", c.x, c.mean));
   const Table table = read_csv(opt.path("_fan.csv")).where("seed", to_text(opt.seed));

@@ -39,7 +39,8 @@ inline Real random_trial(Env& env, int steps, Transitions& D, Rng& rng) {
   return trial_return;
 }
 
-// A trial with model-predictive control in the learned model. It ends with a terminal state, when D is full, or with
+//(b7) MPC: an optimal action sequence by sampling multiple sequences; apply the first action; until the task-horizon.
+// A trial of it in the learned model. It ends with a terminal state, when D is full, or with
 // Ctrl-C. Returns the sum of its rewards; the states on the way are left in `film`.
 template <class Planner>
 Real planned_trial(const PetsOptions& opt, Env& env, const Ensemble& model, Planner& planner, Transitions& D, Rng& rng,
@@ -49,11 +50,11 @@ Real planned_trial(const PetsOptions& opt, Env& env, const Ensemble& model, Plan
   planner.reset(), film.clear();
   Mat s = env.reset(rng);
   bool over = false;
-  for (int t = 0; t < opt.task_horizon(env) && D.size < D.capacity && !over; ++t) {  //(4) for time t = 0 to TaskHorizon do
+  for (int t = 0; t < opt.task_horizon(env) && D.size < D.capacity && !over; ++t) {  //(4) for time t = 0 to TaskHorizon
     film.push_back(env.sim);
-    const Mat a = planner.act(ModelReturn{particles, s, rng}, rng);                  //(5) for actions sampled ~ CEM, 1 to NSamples
-    const Transition step = interact(opt, env, a, D, rng);                           //(9) execute first action a* (only)
-    s = step.s_next;                                                                 //(10) record outcome, see interact
+    const Mat a = planner.act(ModelReturn{particles, s, rng}, rng);  //(5) actions sampled ~ CEM //(8) update CEM
+    const Transition step = interact(opt, env, a, D, rng);           //(9) execute first action a* (only)
+    s = step.s_next;                                                 //(10) record outcome, see interact
     trial_return += step.r, over = step.terminated || interrupted();
   }
   return trial_return;

@@ -43,7 +43,7 @@ struct PetsOptions : ModelOptions {
   using ModelOptions::ModelOptions;
   int steps = opt("steps", 2600, "real environment steps in all, the random trial included", at_least(2));
   int trial_steps = opt("trial-steps", 0, "TaskHorizon, steps of a trial; 0: the task's time limit", at_least(0));
-  Real noise = opt("noise", 0.0f, "standard deviation of the noise on every action, in units of its bound", at_least(0));
+  Real noise = opt("noise", 0.0f, "standard deviation of noise on every action, in units of its bound", at_least(0));
 
   std::string propagation = opt("propagation", "TSinf", "how particles get their next state",
                                 one_of({"E", "DS", "MM", "TS1", "TSinf"}));

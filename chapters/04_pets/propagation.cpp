@@ -1,6 +1,6 @@
 // Trajectory propagation (slide "PETS: Probabilistic Ensembles with Trajectory Sampling", the picture of that title):
-// particles carried through the ensemble under one action sequence. TS1: a particle changes its bootstrap at every step;
-// TSinf: it keeps the one it is bound to.
+// particles carried through the ensemble under one action sequence. TS1: a particle changes its bootstrap at every
+// step; TSinf: it keeps the one it is bound to.
 //
 //   build/04_pets_propagation            cartpole_swingup, 300 random real steps, 10 seeds: 2 s, 20 MB
 #include <algorithm>
@@ -23,6 +23,7 @@ struct Options : ModelOptions {
   int horizon   = opt("horizon", 25, "T, steps", at_least(1));
   int dimension = opt("dimension", 1, "row of s that is drawn, from 0", at_least(0));
   static std::vector<std::string> environments() { return task_names(); }
+  static std::vector<std::string> without() { return {"gif"}; }
   static Preset lecture() { return {{"seeds", 10}}; }
   static Preset smoke() { return {{"seeds", 2}, {"steps", 50}, {"epochs", 3}, {"hidden", 8}, {"horizon", 5}}; }
   void check() const {
@@ -35,8 +36,8 @@ struct Options : ModelOptions {
 
 // The real trajectory and P particles from the same start under the same actions, which `world` draws. Returns the
 // share of the particles' variance at the end that lies between bootstraps: that of their means.
-Real propagate(const Options& opt, int seed, const Env& env, const Ensemble& model, Propagation mode, Rng world, Rng& rng,
-               RunLog& log) {
+Real propagate(const Options& opt, int seed, const Env& env, const Ensemble& model, Propagation mode, Rng world,
+               Rng& rng, RunLog& log) {
   const int P = opt.particles, B = int(model.elites.size());
   const Particles particles(model, env, mode, P);
   Sim real = env.start(world);
@@ -69,7 +70,7 @@ void plot(const Options& opt) {
   for (const std::string algo : {"TS1", "TSinf"}) {
     const Table rows = table.where("algo", algo);
     if (rows.rows.empty()) continue;
-    Panel panel{.title = algo == "TS1" ? "TS1: a new bootstrap at every step" : "TSinf: one bootstrap for the whole horizon",
+    Panel panel{.title = algo + (algo == "TS1" ? ": a new bootstrap at every step" : ": one bootstrap for all steps"),
                 .x_label = "step", .y_label = opt.env + ", row " + to_text(opt.dimension) + " of s"};
     const int B = std::max(1, opt.ensemble().elites);
     std::vector<Layer> paths;
@@ -130,7 +131,9 @@ int main(int argc, char** argv) {
       claims.at_most(text + "TS1", slide, shares_TS1, 0.3);
     }
     if (!opt.no_plot) plot(opt);
-    finish(opt, "variance between bootstraps: " + to_text(std::lround(100 * interval95(shares_TSinf).mean)) +
-                    " % with TSinf, " + to_text(std::lround(100 * interval95(shares_TS1).mean)) + " % with TS1");
+    const auto percent = [](const std::vector<double>& shares) {
+      return to_text(std::round(100 * interval95(shares).mean)) + " % with ";
+    };
+    finish(opt, "variance between bootstraps: " + percent(shares_TSinf) + "TSinf, " + percent(shares_TS1) + "TS1");
   });
 }

@@ -14,7 +14,9 @@ enum class Propagation {
   TSinf,  // a draw from the member that the particle is bound to
 };
 
-// The mean and variance of an ensemble's prediction, in two parts (slide: "epistemic" and "aleatoric" uncertainty).
+// The mean and variance of an ensemble's prediction, in two parts:
+//(b4) bootstrap disagreement far from data captures epistemic uncertainty,
+//(b5) each network's variance the aleatoric uncertainty of a stochastic environment.
 struct Moments {
   Mat mean, aleatoric, epistemic;  // (dim, batch): the mean of means, the mean of variances, the variance of the means
 };
@@ -73,7 +75,8 @@ struct Particles {
 
   // s_{t+1}^p from s_t^p. s (state_dim, N P), a (action_dim, N): column p N + n is particle p of plan n, and particles
   // p B / P = b for b = 0, ..., B - 1 belong to elite b.
-  Mat step(const Mat& s, const Mat& a, Rng& rng) const {                    //(6) propagate state particles s^p using TS and f~
+  //(b6) re-sample each particle (with associated bootstrap) according to its probabilistic prediction
+  Mat step(const Mat& s, const Mat& a, Rng& rng) const {             //(6) propagate state particles s^p using TS and f~
     const int N = int(a.cols());
     const Mat x = concat(env.net_input(s), repeat(a, P));
     Mat y;

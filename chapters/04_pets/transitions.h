@@ -10,7 +10,8 @@
 
 // Transitions side by side, one per column.
 struct Batch {
-  Mat s, a, r, s_next, not_done;  // (state_dim, n), (action_dim, n), (1, n), (state_dim, n), (1, n): 0 at a terminal s_next
+  Mat s, a, r, s_next;  // (state_dim, n), (action_dim, n), (1, n), (state_dim, n)
+  Mat not_done;         // (1, n), 0 where s_next is terminal
   Eigen::Index size() const { return s.cols(); }
 };
 

@@ -9,13 +9,14 @@
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
 #include "chapters/04_pets/pets_options.h"
-#include "plots/plot.h"  // Figure, draw, animate
+#include "plots/plot.h"  // Figure, draw
 
 struct Options : ModelOptions {
   using ModelOptions::ModelOptions;
   static constexpr const char* about = "Aleatoric and epistemic uncertainty of a probabilistic ensemble (slide \"PETS: "
                                        "Probabilistic Ensembles with Trajectory Sampling\")";
   int samples = opt("samples", 1000, "N, training data", at_least(10));
+  static std::vector<std::string> without() { return {"gif"}; }
   static Preset lecture() { return {{"seeds", 5}, {"epochs", 200}}; }
   static Preset smoke() { return {{"seeds", 2}, {"samples", 50}, {"epochs", 3}, {"members", 2}, {"hidden", 8}}; }
   void check() const {
@@ -59,7 +60,9 @@ double run(const Options& opt, int seed, Ensemble& model, RunLog& log, RunLog& d
   return double(((y_new - at.mean).abs() < Real(1.96) * at.aleatoric.sqrt()).cast<double>().mean());
 }
 
-Layer band(const std::string& label, const Table& rows, const std::string& mean, const std::vector<std::string>& sigmas) {
+// mean +- 2 sigma, sigma^2 the sum of the squares of the given columns.
+Layer band(const std::string& label, const Table& rows, const std::string& mean,
+           const std::vector<std::string>& sigmas) {
   const std::vector<double> mu = rows.numbers(mean);
   std::vector<double> low = mu, high = mu, var(mu.size());
   for (const std::string& sigma : sigmas) {
@@ -72,7 +75,8 @@ Layer band(const std::string& label, const Table& rows, const std::string& mean,
 
 // From the CSV files, of the first seed: the slide's picture, and the two parts of the variance.
 void plot(const Options& opt) {
-  const Table rows = read_csv(opt.path(".csv")).where("seed", to_text(opt.seed)), data = read_csv(opt.path("_data.csv"));
+  const Table rows = read_csv(opt.path(".csv")).where("seed", to_text(opt.seed));
+  const Table data = read_csv(opt.path("_data.csv"));
   if (rows.rows.empty()) return;
   Layer dots = points("training data", data.numbers("x"), data.numbers("y"));
   dots.colour = colour::grey, dots.width = 0.3;
@@ -81,7 +85,8 @@ void plot(const Options& opt) {
   const Panel axes{.x_label = "x", .y_label = "y", .x = {-5, 5}, .y = {-4, 4}};
   Panel left = axes, right = axes;
   left.title = "two bootstraps, each with its mean +- 2 sigma";
-  left.layers = {dots, f, band("bootstrap 1", rows, "mu_1", {"sigma_1"}), band("bootstrap 2", rows, "mu_2", {"sigma_2"})};
+  left.layers = {dots, f, band("bootstrap 1", rows, "mu_1", {"sigma_1"}),
+                 band("bootstrap 2", rows, "mu_2", {"sigma_2"})};
   right.title = "the ensemble's mean +- 2 sigma";
   Layer both = band("aleatoric + epistemic", rows, "mean", {"aleatoric", "epistemic"});
   both.colour = colour::orange;
@@ -117,7 +122,8 @@ int main(int argc, char** argv) {
     Rng first(opt.seed);
     Ensemble model(1, 1, opt.ensemble(), first);
     if (!opt.load.empty()) load_networks(opt.load, model);
-    RunLog log(opt, {"seed", "x", "truth", "noise", "mean", "aleatoric", "epistemic", "mu_1", "sigma_1", "mu_2", "sigma_2"});
+    RunLog log(opt, {"seed", "x", "truth", "noise", "mean", "aleatoric", "epistemic", "mu_1", "sigma_1", "mu_2",
+                     "sigma_2"});
     RunLog data(opt, {"x", "y"}, "_data.csv");
     Progress progress(opt, opt.seeds, "coverage", "seeds");
     std::vector<double> coverage;
@@ -131,6 +137,8 @@ int main(int argc, char** argv) {
     if (!opt.save.empty()) save_networks(opt.save, model, {{"program", opt.program}});
     if (!interrupted()) claim(opt, coverage);
     if (!opt.no_plot) plot(opt);
-    finish(opt, to_text(std::round(1000 * coverage.back()) / 10) + " % of new samples lie in the 95 % aleatoric band");
+    finish(opt, coverage.empty() ? "no fit was finished"
+                                 : to_text(std::round(1000 * coverage.back()) / 10) +
+                                       " % of new samples lie in the 95 % aleatoric band");
   });
 }
