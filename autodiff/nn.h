@@ -103,6 +103,12 @@ template <class Net> void soft_update(Net& targ, Net& net, Real tau) {
   const std::vector<Param*> to = params(targ), from = params(net);
   for (std::size_t i = 0; i < to.size(); ++i) to[i]->value += tau * (from[i]->value - to[i]->value);
 }
+inline void soft_update(MLP& targ, MLP& net, Real tau) {  // the same without a list: nothing is allocated
+  for (std::size_t i = 0; i < targ.layers.size(); ++i) {
+    targ.layers[i].W.value += tau * (net.layers[i].W.value - targ.layers[i].W.value);
+    targ.layers[i].b.value += tau * (net.layers[i].b.value - targ.layers[i].b.value);
+  }
+}
 
 // Weight decay of each layer's W, layer by layer: lambda_i/2 ||W_i||^2 joins the loss (Adam adds its gradient).
 inline void set_decay(MLP& net, const std::vector<Real>& lambda) {

@@ -1,6 +1,7 @@
 // Work on several cores. What is computed must not depend on the thread: then the numbers do not depend on how many.
 #pragma once
 
+#include <array>
 #include <exception>
 #include <vector>
 
@@ -25,6 +26,22 @@ void parallel_for(int n, F f) {
 #else
       f(i, 0);
 #endif
+    } catch (...) {
+      thrown[i] = std::current_exception();
+    }
+  for (const std::exception_ptr& e : thrown)
+    if (e) std::rethrow_exception(e);
+}
+
+// The same for f(0) and f(1), without the thread's number and without an allocation.
+template <class F>
+void parallel_pair(F f) {
+  std::array<std::exception_ptr, 2> thrown;
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) num_threads(2) if (omp_get_max_threads() > 1)
+#endif
+  for (int i = 0; i < 2; ++i) try {
+      f(i);
     } catch (...) {
       thrown[i] = std::current_exception();
     }

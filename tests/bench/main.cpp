@@ -52,4 +52,5 @@ int main() {
   bench_autodiff();
   bench_envs();
   bench_pets();
+  bench_sac();
 }

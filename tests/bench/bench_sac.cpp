@@ -1,0 +1,77 @@
+// One complete update of SAC against its matrix products alone, split over the threads in the same way.
+#include <array>
+#include <memory>
+#include "chapters/00_toolbox/parallel.h"  // parallel_pair
+#include "chapters/05_model_free/sac.h"
+#include "tests/bench/bench.h"
+
+namespace {
+
+void use_threads([[maybe_unused]] int n) {
+#ifdef _OPENMP
+  omp_set_num_threads(n);
+#endif
+}
+
+// The products of an update, in its order and on its threads.
+struct SacProducts {
+  std::array<Products, 2> pi, Q, Q_targ, Q_pi;
+  SacProducts(int state_dim, int action_dim, const std::vector<int>& hidden, int batch)
+      : pi(twice(SquashedGaussian::mlp_sizes(state_dim, hidden, 2 * action_dim), batch)),
+        Q(twice(SquashedGaussian::mlp_sizes(state_dim + action_dim, hidden, 1), batch)), Q_targ(Q), Q_pi(Q) {}
+  static std::array<Products, 2> twice(const std::vector<int>& sizes, int batch) {
+    return {Products(sizes, batch), Products(sizes, batch)};
+  }
+  void update() {
+    parallel_pair([&](int j) { pi[j].forward(); });
+    parallel_pair([&](int j) { Q_targ[j].forward(); });
+    parallel_pair([&](int j) { Q[j].training_step(); });
+    parallel_pair([&](int j) { Q_pi[j].forward(); });
+    parallel_pair([&](int j) { Q_pi[j].input_gradient(); });
+    pi[1].backward();
+  }
+};
+
+void rows(const std::string& name, int state_dim, int action_dim, const std::vector<int>& hidden, int batch) {
+  struct State {
+    Rng rng{1};
+    Transitions D;
+    Sac agent;
+    Batch b;
+    SacProducts products;
+    State(int state_dim, int action_dim, const std::vector<int>& hidden, int batch)
+        : D(state_dim, action_dim, 10000), agent(state_dim, action_dim, {.hidden = hidden}, rng),
+          products(state_dim, action_dim, hidden, batch) {
+      D.add(Batch{rng.normal(state_dim, 10000), rng.uniform(action_dim, 10000, -1, 1), rng.normal(1, 10000),
+                  rng.normal(state_dim, 10000), Mat::Ones(1, 10000)});
+    }
+  };
+  auto s = std::make_shared<State>(state_dim, action_dim, hidden, batch);
+  std::vector<std::function<void()>> functions;
+  for (const int threads : {1, 2}) {
+    functions.push_back([=] {
+      use_threads(threads);
+      s->D.sample(batch, s->rng, s->b);
+      sac_update(s->agent, s->b, s->rng);
+    });
+    functions.push_back([=] {
+      use_threads(threads);
+      s->products.update();
+    });
+  }
+  const std::vector<double> ms = time_in_turn(functions);
+  for (const int threads : {1, 2}) {
+    BenchRow row;
+    row.name = name, row.threads = threads, row.median_ms = ms[2 * threads - 2], row.gemm_ms = ms[2 * threads - 1];
+    row.steps_per_s = 1e3 / row.median_ms;
+    print(row);
+  }
+  use_threads(1);
+}
+
+}  // namespace
+
+void bench_sac() {
+  rows("sac_64x64_b100", 3, 1, {64, 64}, 100);
+  rows("sac_256x256_b256", 17, 6, {256, 256}, 256);
+}
