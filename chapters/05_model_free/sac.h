@@ -50,6 +50,8 @@ struct Sac {
   Sac& operator=(const Sac&) = delete;
 
   Real alpha() const { return std::exp(log_alpha.value(0, 0)); }
+  // Whether a batch of n is work enough for two threads.
+  bool large(Eigen::Index n) const { return n * options.hidden.front() * options.hidden.back() >= 1 << 22; }
 
   template <class Ar> void io(Ar& ar) {
     ar("pi", pi), ar("Q1", Q[0]), ar("Q2", Q[1]), ar("Q1_targ", Q_targ[0]), ar("Q2_targ", Q_targ[1]);
@@ -88,9 +90,10 @@ template <class F> void named(const char* quantity, F f) {
 
 // y = r + gamma (1 - d) [min_j Q'_j(s', a') - alpha log pi(a'|s')],   a' ~ pi(.|s'). Into agent.y, (1, batch).
 inline void critic_targets(Sac& agent, const Batch& b, const Sampled<Var>& next) {
+  const Eigen::Index n = b.size();
   const Mat &a_next = next.a.value(), &logp_next = next.logp.value();
   std::array<Var, 2> Q_next;
-  parallel_pair([&](int j) {
+  parallel_pair(agent.large(n), [&](int j) {
     Tape& tape = agent.targ_tape[j];
     tape.clear();
     Q_next[j] = frozen(agent.Q_targ[j])(concat(tape.constant(b.s_next), tape.constant(a_next)));
@@ -102,8 +105,9 @@ inline void critic_targets(Sac& agent, const Batch& b, const Sampled<Var>& next)
 // J_Q = E[(Q_j(s, a) - y)^2]: the two critics are independent, one thread each if there are two. Returns the sum.
 //   Q'_j <- (1 - tau) Q'_j + tau Q_j
 inline Real critic_step(Sac& agent, const Batch& b) {
+  const Eigen::Index n = b.size();
   std::array<Real, 2> loss;
-  parallel_pair([&](int j) {
+  parallel_pair(agent.large(n), [&](int j) {
     Tape& tape = agent.Q_tape[j];
     tape.clear();
     const Var J_Q = mean(square(agent.Q[j](concat(tape.constant(b.s), tape.constant(b.a))) - agent.y));
@@ -119,9 +123,10 @@ inline Real critic_step(Sac& agent, const Batch& b) {
 //   dJ/dphi = E[alpha dlog pi/dphi] + sum_n (dJ/da_1 + dJ/da_2) da/dphi
 // Returns the mean of min_j Q_j.
 inline Real policy_step(Sac& agent, const Mat& s, const Sampled<Var>& now) {
+  const Eigen::Index n = s.cols();
   const Mat& a = now.a.value();
   std::array<Var, 2> s_a, Q;
-  parallel_pair([&](int j) {
+  parallel_pair(agent.large(n), [&](int j) {
     Tape& tape = agent.Q_pi_tape[j];
     tape.clear();
     s_a[j] = tape.input([&](Mat& x) { x.resize(s.rows() + a.rows(), s.cols()), x << s, a; });
@@ -129,7 +134,7 @@ inline Real policy_step(Sac& agent, const Mat& s, const Sampled<Var>& now) {
   });
   const Mat &Q1 = Q[0].value(), &Q2 = Q[1].value();
   std::array<Real, 2> Q_min;
-  parallel_pair([&](int j) {  // the other critic's values are constants here
+  parallel_pair(agent.large(n), [&](int j) {  // the other critic's values are constants here
     Tape& tape = agent.Q_pi_tape[j];
     const Var J = -mean(j == 0 ? min(Q[0], tape.constant(Q2)) : min(tape.constant(Q1), Q[1]));
     Q_min[j] = -J.item();
@@ -145,12 +150,13 @@ inline Real policy_step(Sac& agent, const Mat& s, const Sampled<Var>& now) {
 // numbers do not depend on the number of threads. Throws NotFinite that names the quantity if a loss or a gradient is
 // not finite.
 inline SacNumbers sac_update(Sac& agent, const Batch& b, Rng& rng) {
+  const Eigen::Index n = b.size();
   for (Mat* xi : {&agent.xi_next, &agent.xi}) {
-    xi->resize(agent.pi.action_dim(), b.size());
+    xi->resize(agent.pi.action_dim(), n);
     rng.fill_normal(*xi);
   }
   Sampled<Var> next, now;  // a' ~ pi(.|s') for the targets, a ~ pi(.|s) for the policy's own step
-  parallel_pair([&](int j) {
+  parallel_pair(agent.large(n), [&](int j) {
     Tape& tape = j == 0 ? agent.next_tape : agent.pi_tape;
     tape.clear();
     if (j == 0) next = frozen(agent.pi).sample(tape.constant(b.s_next), agent.xi_next);

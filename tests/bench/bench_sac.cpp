@@ -16,18 +16,20 @@ void use_threads([[maybe_unused]] int n) {
 // The products of an update, in its order and on its threads.
 struct SacProducts {
   std::array<Products, 2> pi, Q, Q_targ, Q_pi;
-  SacProducts(int state_dim, int action_dim, const std::vector<int>& hidden, int batch)
+  bool large;
+  SacProducts(int state_dim, int action_dim, const std::vector<int>& hidden, int batch, bool large)
       : pi(twice(SquashedGaussian::mlp_sizes(state_dim, hidden, 2 * action_dim), batch)),
-        Q(twice(SquashedGaussian::mlp_sizes(state_dim + action_dim, hidden, 1), batch)), Q_targ(Q), Q_pi(Q) {}
+        Q(twice(SquashedGaussian::mlp_sizes(state_dim + action_dim, hidden, 1), batch)), Q_targ(Q), Q_pi(Q),
+        large(large) {}
   static std::array<Products, 2> twice(const std::vector<int>& sizes, int batch) {
     return {Products(sizes, batch), Products(sizes, batch)};
   }
   void update() {
-    parallel_pair([&](int j) { pi[j].forward(); });
-    parallel_pair([&](int j) { Q_targ[j].forward(); });
-    parallel_pair([&](int j) { Q[j].training_step(); });
-    parallel_pair([&](int j) { Q_pi[j].forward(); });
-    parallel_pair([&](int j) { Q_pi[j].input_gradient(); });
+    parallel_pair(large, [&](int j) { pi[j].forward(); });
+    parallel_pair(large, [&](int j) { Q_targ[j].forward(); });
+    parallel_pair(large, [&](int j) { Q[j].training_step(); });
+    parallel_pair(large, [&](int j) { Q_pi[j].forward(); });
+    parallel_pair(large, [&](int j) { Q_pi[j].input_gradient(); });
     pi[1].backward();
   }
 };
@@ -41,7 +43,7 @@ void rows(const std::string& name, int state_dim, int action_dim, const std::vec
     SacProducts products;
     State(int state_dim, int action_dim, const std::vector<int>& hidden, int batch)
         : D(state_dim, action_dim, 10000), agent(state_dim, action_dim, {.hidden = hidden}, rng),
-          products(state_dim, action_dim, hidden, batch) {
+          products(state_dim, action_dim, hidden, batch, agent.large(batch)) {
       D.add(Batch{rng.normal(state_dim, 10000), rng.uniform(action_dim, 10000, -1, 1), rng.normal(1, 10000),
                   rng.normal(state_dim, 10000), Mat::Ones(1, 10000)});
     }
@@ -63,7 +65,6 @@ void rows(const std::string& name, int state_dim, int action_dim, const std::vec
   for (const int threads : {1, 2}) {
     BenchRow row;
     row.name = name, row.threads = threads, row.median_ms = ms[2 * threads - 2], row.gemm_ms = ms[2 * threads - 1];
-    row.steps_per_s = 1e3 / row.median_ms;
     print(row);
   }
   use_threads(1);
