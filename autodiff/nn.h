@@ -50,6 +50,11 @@ template <class T> T activate(Activation f, const T& x) {
   return x;
 }
 
+// activate(f, layer(x)); relu is one operation with its product.
+template <class Layer, class T> T hidden_layer(Layer& layer, Activation f, const T& x) {
+  return f == Activation::relu ? affine_relu(layer.W, x, layer.b) : activate<T>(f, layer(x));
+}
+
 // A multi-layer perceptron: sizes = {in, hidden, ..., out}, the activation after every layer but the last.
 struct MLP {
   std::vector<Linear> layers;
@@ -67,7 +72,7 @@ struct MLP {
 
  private:
   template <class Net, class T> static T forward(Net& net, T x) {
-    for (std::size_t i = 0; i + 1 < net.layers.size(); ++i) x = activate<T>(net.activation, net.layers[i](x));
+    for (std::size_t i = 0; i + 1 < net.layers.size(); ++i) x = hidden_layer(net.layers[i], net.activation, x);
     return net.layers.back()(x);
   }
 };
