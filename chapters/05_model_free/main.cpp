@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
     const std::unique_ptr<Env> env = make_env(opt.env);
     std::unique_ptr<Sac> agent;
     const auto start = [&](Rng& rng) {
-      agent = std::make_unique<Sac>(env->state_dim, env->action_dim, opt.sac(), rng);  //(b5) deep networks
+      agent = std::make_unique<Sac>(env->state_dim, env->action_dim, opt.sac(), rng);
       if (!opt.load.empty()) load_networks(opt.load, *agent), check_all_finite(*agent);
     };
     Rng first(opt.seed);

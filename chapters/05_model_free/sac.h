@@ -89,6 +89,7 @@ template <class F> void named(const char* quantity, F f) {
 }
 
 // y = r + gamma (1 - d) [min_j Q'_j(s', a') - alpha log pi(a'|s')],   a' ~ pi(.|s'). Into agent.y, (1, batch).
+//(b7) instabilities: y is learned from itself. The smaller of two critics that lag behind keeps it from running away.
 inline void critic_targets(Sac& agent, const Batch& b, const Sampled<Var>& next) {
   const Eigen::Index n = b.size();
   const Mat &a_next = next.a.value(), &logp_next = next.logp.value();
