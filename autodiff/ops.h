@@ -337,7 +337,7 @@ inline Var affine(const Param& W, Var x, const Param& b) {
   });
 }
 
-// y = relu(W x + b) with one matrix for both: the numbers and gradients of relu(affine(W, x, b)), which is the one to read.
+// y = relu(W x + b) with one matrix for both: the numbers and gradients of relu(affine(W, x, b)), which to read first.
 // dz = dy where y > 0, in the place of dy; then as for affine with dz
 inline Mat affine_relu(const Param& W, const Mat& x, const Param& b) {
   Mat y = affine(W, x, b);

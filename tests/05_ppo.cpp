@@ -147,7 +147,8 @@ TEST_CASE("running moments are those of all data; a constant dimension keeps its
   CHECK(moments.scale(Mat::Constant(2, 1, Real(-1e9)))(0, 0) == Real(-10));
 }
 
-TEST_CASE("ppo_update without a value function: a Gaussian moves to the best action, heads find theirs", "[05][train]") {
+TEST_CASE("ppo_update without a value function: a Gaussian moves to the best action, heads find theirs",
+          "[05][train]") {
   Rng rng(5);
   const Mat s = Mat::Zero(1, 128);
   Ppo<GaussianPolicy> one({.lr = Real(1e-2)}, 1, 1, std::vector<int>{8}, rng);

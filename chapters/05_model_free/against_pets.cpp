@@ -1,5 +1,5 @@
-// Model-based against model-free on the same task (slide "Model-free RL v.s. Model-based RL"): PETS of chapter 04 and SAC
-// on cartpole_swingup. The picture: return against real steps.
+// Model-based against model-free on the same task (slide "Model-free RL v.s. Model-based RL"): PETS of chapter 04 and
+// SAC on cartpole_swingup. The picture: return against real steps.
 //
 //   build/05_model_free_against_pets                   1 seed: 30 s, 40 MB
 //   build/05_model_free_against_pets --seeds 5 --updates 1,10
@@ -19,7 +19,7 @@
 struct Options : SacProgram {
   using SacProgram::SacProgram;
   static constexpr const char* about = "PETS and SAC on one task (slide \"Model-free RL v.s. Model-based RL\")";
-  int pets_steps = opt("pets-steps", 1200, "PETS: real steps that the model learns from, the first trial random", at_least(1));
+  int pets_steps = opt("pets-steps", 1200, "PETS: real steps that the model learns from", at_least(1));
   int frozen     = opt("frozen", 2, "PETS: trials after that, in which nothing is learned", at_least(0));
   int members    = opt("members", 5, "PETS: B, networks of the ensemble", at_least(1));
   int particles  = opt("particles", 5, "PETS: P, particles of a plan", at_least(1));
@@ -33,8 +33,9 @@ struct Options : SacProgram {
   static Preset lecture() { return {}; }
   static Presets lecture_of() { return {{"cartpole_swingup", {{"steps", 20000}, {"updates", 1}}}}; }
   static Preset smoke() {
-    return {{"steps", 300}, {"updates", 1}, {"random-steps", 100}, {"hidden", {8, 8}}, {"batch", 16}, {"eval-every", 100},
-            {"eval-episodes", 2}, {"pets-steps", 220}, {"frozen", 0}, {"candidates", 10}, {"horizon", 4}};
+    return {{"steps", 300}, {"updates", 1}, {"random-steps", 100}, {"hidden", {8, 8}}, {"batch", 16},
+            {"eval-every", 100}, {"eval-episodes", 2}, {"pets-steps", 220}, {"frozen", 0}, {"candidates", 10},
+            {"horizon", 4}};
   }
   void check() const {
     SacProgram::check();
@@ -44,14 +45,14 @@ struct Options : SacProgram {
 };
 
 // Trial after trial: fit the model to all data, then act by planning in it.
-void run_pets(const Options& opt, int seed, Cem planner, RunLog& log) {  //(b1) on-policy: the model tries the plan itself
+void run_pets(const Options& opt, int seed, Cem planner, RunLog& log) {  //(b1) on-policy: the model tries the plan
   Rng rng(seed);
   const std::unique_ptr<Env> env = make_env(opt.env);
   Transitions D(env->state_dim, env->action_dim, opt.pets_steps);
   Mat s = env->reset(rng);
   const int in = int(env->net_input(s).rows()) + env->action_dim, out = int(env->net_target(s, s).rows());
-  Ensemble model(in, out, {.members = opt.members, .elites = opt.members, .hidden = {64, 64}, .batch = 32, .epochs = 100,
-                           .patience = 8}, rng);
+  Ensemble model(in, out, {.members = opt.members, .elites = opt.members, .hidden = {64, 64}, .batch = 32,
+                           .epochs = 100, .patience = 8}, rng);
   long steps = 0;
   for (int trial = 0, frozen = 0; frozen <= opt.frozen && !interrupted(); ++trial) {
     const bool learns = D.size < opt.pets_steps;                    //(b2) later trials need no further real data
@@ -64,7 +65,8 @@ void run_pets(const Options& opt, int seed, Cem planner, RunLog& log) {  //(b1) 
     Real trial_return = 0;
     s = env->reset(rng), planner.reset();
     for (bool over = false; !over && !interrupted();) {
-      const Mat a = trial == 0 ? rng.uniform(env->action_dim, 1, -1, 1) : planner.act(ModelReturn{particles, s, rng}, rng);
+      const Mat a = trial == 0 ? rng.uniform(env->action_dim, 1, -1, 1)
+                               : planner.act(ModelReturn{particles, s, rng}, rng);
       const Transition t = env->step(a);
       if (learns) D.add(t);
       s = t.s_next, trial_return += t.r, ++steps, over = t.terminated || t.truncated;
@@ -176,8 +178,8 @@ int main(int argc, char** argv) {
     if (!opt.no_plot) plot(opt);
     std::string headline;
     for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo", "G"}, "env_steps", "eval_return"))
-      headline += (headline.empty() ? "" : "; ") + c.label + ": return " + to_text(std::lround(c.mean.back())) + " at " +
-                  to_text(c.x.back());
+      headline += (headline.empty() ? "" : "; ") + c.label + ": return " + to_text(std::lround(c.mean.back())) +
+                  " at " + to_text(c.x.back());
     finish(opt, headline);
   });
 }

@@ -39,7 +39,7 @@ struct Logs {
 void run(const Options& opt, int G, int steps, int seed, Sac& agent, Rng& rng, Logs& logs) {
   Rng eval_rng = rng.split();
   const std::unique_ptr<Env> env = make_env(opt.env), env_eval = make_env(opt.env);
-  Transitions D(env->state_dim, env->action_dim, opt.capacity);                   //(b6) big data: nothing is thrown away
+  Transitions D(env->state_dim, env->action_dim, opt.capacity);                  //(b6) big data: nothing is thrown away
   Batch batch;
   SacNumbers numbers{};
   Stopwatch watch;
@@ -54,8 +54,8 @@ void run(const Options& opt, int G, int steps, int seed, Sac& agent, Rng& rng, L
     s = step.terminated || step.truncated ? env->reset(rng) : step.s_next;
 
     if (t >= opt.random_steps) at_step(t, [&] {
-      for (int g = 0; g < G && !interrupted(); ++g) {                             //(b8) sample efficiency is a matter of G
-        D.sample(opt.batch, rng, batch);                                          // off-policy: actions of older policies
+      for (int g = 0; g < G && !interrupted(); ++g) {                            //(b8) sample efficiency: G
+        D.sample(opt.batch, rng, batch);                                        // off-policy: actions of older policies
         numbers = sac_update(agent, batch, rng);
       }
     });

@@ -1,6 +1,6 @@
-// PPO, the on-policy side of "Model-free RL v.s. Model-based RL": every batch of real steps is used once and thrown away.
-// The picture: return against real steps and against wall-clock, SAC's curves beside it if 05_model_free has run before
-// on the same task and into the same folder.
+// PPO, the on-policy side of "Model-free RL v.s. Model-based RL": every batch of real steps is used once, then thrown
+// away. The picture: return against real steps and against wall-clock, SAC's curves beside it if 05_model_free has run
+// before on the same task and into the same folder.
 //
 //   build/05_model_free_ppo                            pendulum, 100000 steps: 10 s, 20 MB
 //   build/05_model_free_ppo --env cartpole             discrete actions
@@ -33,7 +33,7 @@ struct Options : Args {
   Real max_norm = opt("max-norm", 0.5f, "a longer gradient is shortened to this", above(0));
   int epochs    = opt("epochs", 10, "passes over a batch", at_least(1));
   int minibatch = opt("minibatch", 64, "steps of a gradient update", at_least(1));
-  int eval_every    = opt("eval-every", 2048, "at least so many real steps between two evaluations; 0: none", at_least(0));
+  int eval_every    = opt("eval-every", 2048, "real steps between two evaluations, at least; 0: none", at_least(0));
   int eval_episodes = opt("eval-episodes", 10, "episodes of an evaluation", at_least(1));
   static std::vector<std::string> environments() {
     std::vector<std::string> names = env_names();
@@ -51,7 +51,8 @@ struct Options : Args {
     return presets;
   }
   static Preset smoke() {
-    return {{"steps", 600}, {"horizon", 200}, {"hidden", {8, 8}}, {"epochs", 2}, {"eval-every", 200}, {"eval-episodes", 2}};
+    return {{"steps", 600}, {"horizon", 200}, {"hidden", {8, 8}}, {"epochs", 2}, {"eval-every", 200},
+            {"eval-episodes", 2}};
   }
   PpoOptions ppo() const { return {lr, clip, entropy, max_norm, epochs, minibatch}; }
 };
@@ -77,7 +78,8 @@ Mat to_env(const Env& env, const Mat& a) {
 struct Rollout {
   Mat s, a, logp_old, r, s_next, terminated, over;
   Rollout(int state_dim, int action_dim, int n)
-      : s(state_dim, n), a(action_dim, n), logp_old(1, n), r(1, n), s_next(state_dim, n), terminated(1, n), over(1, n) {}
+      : s(state_dim, n), a(action_dim, n), logp_old(1, n), r(1, n), s_next(state_dim, n), terminated(1, n),
+        over(1, n) {}
 };
 
 // Acts for as many steps as `to` holds. Observations and rewards are stored as the networks see them: normalised by the
@@ -128,7 +130,8 @@ template <class Policy> void run(const Options& opt, int seed, Agent<Policy>& ag
     if (opt.eval_every == 0 || (t - evaluated < opt.eval_every && t < opt.steps)) continue;
     watch.stop(), evaluated = t;
     const auto action = [&](const Mat& s) { return to_env(*env, agent.ppo.pi.mode(agent.seen.normalise(s))); };
-    const Evaluation e = evaluate(*env_eval, opt.eval_episodes, opt.gamma, eval_rng, action, [](const Mat&) { return 0; });
+    const auto value = [](const Mat&) { return 0; };  // not asked for
+    const Evaluation e = evaluate(*env_eval, opt.eval_episodes, opt.gamma, eval_rng, action, value);
     logs.rows.row("ppo", opt.env, seed, t, e.eval_return, numbers.kl, numbers.clipped, numbers.entropy);
     logs.seconds.row("ppo", opt.env, seed, t, watch.seconds);
     logs.progress.show(long(seed - opt.seed) * opt.steps + t, e.eval_return);

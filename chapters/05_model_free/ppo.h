@@ -1,5 +1,5 @@
-// Proximal policy optimisation (Schulman et al. 2017): improve a policy on data of the policy before, and stop where the
-// two differ too much.
+// Proximal policy optimisation (Schulman et al. 2017): improve a policy on data of the policy before, and stop where
+// the two differ too much.
 //
 //   Ppo<GaussianPolicy> agent({}, state_dim, action_dim, std::vector<int>{64, 64}, rng);
 //   ppo_update(agent, {s, a, logp_old, advantage}, rng);      // advantage: from gae.h, or any other estimate
@@ -42,7 +42,8 @@ struct GaussianPolicy {
   template <class Ar> void io(Ar& ar) { ar("mu", mu), ar("log_std", log_std); }
 
  private:
-  // log N(a; mu, std) = sum_i [-(a_i - mu_i)^2 / (2 std_i^2) - log std_i - log(2 pi) / 2],   H = sum_i [log std_i + log(2 pi e) / 2]
+  // log N(a; mu, std) = sum_i [-(a_i - mu_i)^2 / (2 std_i^2) - log std_i - log(2 pi) / 2]
+  //                 H = sum_i [log std_i + log(2 pi e) / 2]
   template <class T> static LogProb<T> density(const T& mu, const T& log_std, const Mat& a) {
     const Real log_2pi = Real(std::log(2 * std::numbers::pi));
     const T spread = broadcast(log_std, mu.rows(), mu.cols());
@@ -128,7 +129,8 @@ template <class Policy> struct Ppo {
   template <class Ar> void io(Ar& ar) { ar("pi", pi), ar("opt", opt); }
 };
 
-// L_clip = E[min(rho A, clip(rho, 1 - epsilon, 1 + epsilon) A)],   rho = pi(a|s) / pi_old(a|s)   (Schulman et al. 2017, eq. 7)
+// L_clip = E[min(rho A, clip(rho, 1 - epsilon, 1 + epsilon) A)],   rho = pi(a|s) / pi_old(a|s)
+// (Schulman et al. 2017, equation 7; to be made large). logp, logp_old, advantage: (1, batch).
 inline Var clipped_objective(Var logp, const Mat& logp_old, const Mat& advantage, Real clip) {
   const Var rho = exp(logp - logp_old);
   return mean(min(rho * advantage, clamp(rho, 1 - clip, 1 + clip) * advantage));
@@ -145,8 +147,10 @@ template <class F> void for_minibatches(Eigen::Index n, int size, int epochs, Rn
   }
 }
 
-struct PpoNumbers {
-  Real kl = 0, clipped = 0, entropy = 0;  // of the last epoch: E[log pi_old - log pi], share with rho outside the clip, entropy
+struct PpoNumbers {    // means of the last epoch
+  Real kl = 0;         // log pi_old(a|s) - log pi(a|s)
+  Real clipped = 0;    // share of the samples whose ratio is outside the clip
+  Real entropy = 0;
 };
 
 // Improves the policy: options.epochs passes over the batch in minibatches, advantages standardised in each. Throws

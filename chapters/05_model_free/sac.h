@@ -59,8 +59,8 @@ struct Sac {
     ar("alpha_opt", alpha_opt);
   }
 
-  // What an update writes into: memory that is there before the loop. One tape per loss and critic, so that both critics
-  // can be computed at once.
+  // What an update writes into: memory that is there before the loop. One tape per loss and critic, so that both
+  // critics can be computed at once.
   Tape next_tape, pi_tape;
   std::array<Tape, 2> targ_tape, Q_tape, Q_pi_tape;
   Mat xi_next, xi, y, dJ_da;

@@ -11,9 +11,9 @@ struct SacProgram : Args {
   std::string algo = opt("algo", "sac", "the algorithm of this program (PPO is 05_model_free_ppo)", one_of({"sac"}));
   std::vector<int> updates = opt("updates", std::vector<int>{1, 10, 20},
                                  "G, gradient updates per real step; a list: one run after another", at_least(0));
-  std::vector<int> steps = opt("steps", std::vector<int>{8000, 3000, 2000},
-                               "real environment steps, the random ones included; for each G or one for all", at_least(1));
-  int random_steps = opt("random-steps", 200, "uniform random steps at the start, before the first update", at_least(1));
+  std::vector<int> steps = opt("steps", std::vector<int>{15000, 3000, 2000},
+                               "real environment steps, random ones included; for all G, or one each", at_least(1));
+  int random_steps = opt("random-steps", 200, "uniform random steps before the first update", at_least(1));
   std::vector<int> hidden = opt("hidden", std::vector<int>{64, 64},
                                 "sizes of the hidden layers; a single number: two layers of it", at_least(1));
   int batch     = opt("batch", 256, "transitions of an update", at_least(1));

@@ -39,7 +39,8 @@ struct SquashedGaussian {
  private:
   // u = mu + std xi,   a = tanh(u)
   // log pi(a|s) = sum_i [ log N(u_i; mu_i, std_i) - log(1 - tanh(u_i)^2) ],
-  // log N = -xi^2 / 2 - log std - log(2 pi) / 2,   log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u)), finite for every u
+  // log N = -xi^2 / 2 - log std - log(2 pi) / 2
+  // log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u)), finite for every u
   template <class T> T static log_density(const T& u, const T& log_std, const Mat& xi) {
     const Real constant = Real(std::log(2 * std::numbers::pi) / 2 + 2 * std::numbers::ln2);
     const T softplus_2u = softplus(T(Real(-2) * u));
