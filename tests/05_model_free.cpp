@@ -1,7 +1,13 @@
 // SAC: the squashed Gaussian's density, targets, temperature, gradients, and a task whose answer is known.
+#if __has_include(<malloc.h>)
 #include <malloc.h>
+#endif
+#include <sys/wait.h>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include "chapters/00_toolbox/safetensors.h"
 #include "chapters/05_model_free/evaluate.h"
 #include "chapters/05_model_free/sac.h"
@@ -335,4 +341,36 @@ TEST_CASE("on a linear-quadratic task SAC's mean action approaches the Riccati s
     INFO("s = " << x << ", K = " << K);
     CHECK(std::abs(agent.pi.mean_action(Mat::Constant(1, 1, Real(x)))(0, 0) + K * x) < 0.05);
   }
+}
+
+TEST_CASE("the program refuses what SAC cannot take, with the rule, and stops where a critic diverges",
+          "[05][program]") {
+  const auto run = [](const std::string& words) {
+    const std::string out = "build/test_sac";
+    std::filesystem::remove_all(out);
+    const int status = std::system(("mkdir -p build; build/05_model_free --smoke --quiet --no-plot --out " + out + " " +
+                                    words + " > /dev/null 2> build/test_sac.txt").c_str());
+    std::ifstream in("build/test_sac.txt");
+    return std::pair(WEXITSTATUS(status), std::string(std::istreambuf_iterator<char>(in), {}));
+  };
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"--batch 512 --capacity 256", "--capacity"}, {"--capacity 0", "at least 1"}, {"--gamma 1.5", "0 to 1"},
+      {"--gamma -0.1", "0 to 1"}, {"--env cartpole", "continuous"}, {"--updates 1,2,3 --steps 9,9", "--updates"}};
+  for (const auto& [words, rule] : bad) {
+    const auto [status, err] = run(words);
+    INFO(words << ": " << err);
+    CHECK(status == 2);
+    CHECK(std::count(err.begin(), err.end(), '\n') == 1);
+    CHECK(err.find(rule) != std::string::npos);
+    CHECK(!std::filesystem::exists("build/test_sac"));
+  }
+  const auto [status, err] = run("--lr 1e3 --updates 10 --steps 3000 --eval-every 50");
+  INFO(err);
+  CHECK(status == 3);
+  CHECK(err.find("step ") != std::string::npos);
+  CHECK(err.find("critic") != std::string::npos);
+  std::ifstream csv("build/test_sac/05_model_free.csv");
+  const std::string rows(std::istreambuf_iterator<char>(csv), {});
+  CHECK(rows.find("sac,pendulum,0,50,") != std::string::npos);
+  std::filesystem::remove_all("build/test_sac");
 }

@@ -1,7 +1,7 @@
 // Model-based against model-free on the same task (slide "Model-free RL v.s. Model-based RL"): PETS of chapter 04 and
 // SAC on cartpole_swingup. The picture: return against real steps.
 //
-//   build/05_model_free_against_pets                   1 seed: 30 s, 40 MB
+//   build/05_model_free_against_pets                   1 seed: 45 s, 40 MB
 //   build/05_model_free_against_pets --seeds 5 --updates 1,10
 #include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/curves.h"       // curves
@@ -19,7 +19,7 @@
 struct Options : SacProgram {
   using SacProgram::SacProgram;
   static constexpr const char* about = "PETS and SAC on one task (slide \"Model-free RL v.s. Model-based RL\")";
-  int pets_steps = opt("pets-steps", 1200, "PETS: real steps that the model learns from", at_least(1));
+  int pets_steps = opt("pets-steps", 2000, "PETS: real steps that the model learns from", at_least(1));
   int frozen     = opt("frozen", 2, "PETS: trials after that, in which nothing is learned", at_least(0));
   int members    = opt("members", 5, "PETS: B, networks of the ensemble", at_least(1));
   int particles  = opt("particles", 5, "PETS: P, particles of a plan", at_least(1));
