@@ -1,7 +1,7 @@
 // Model-based against model-free on the same task (slide "Model-free RL v.s. Model-based RL"): PETS of chapter 04 and
 // SAC on cartpole_swingup. The picture: return against real steps.
 //
-//   build/05_model_free_against_pets                   1 seed: 45 s, 40 MB
+//   build/05_model_free_against_pets                   1 seed: 31 s, 40 MB
 //   build/05_model_free_against_pets --seeds 5 --updates 1,10
 #include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/curves.h"       // curves

@@ -2,7 +2,7 @@
 // much of that is the number of gradient updates per step? The pictures: return against real steps and against
 // wall-clock for G = 1, 10, 20; every seed by itself, and what the critics promise against what comes out.
 //
-//   build/05_model_free                                pendulum, 1 seed: 45 s, 40 MB
+//   build/05_model_free                                pendulum, 1 seed: 26 s, 40 MB
 //   build/05_model_free --updates 1 --steps 15000 --seeds 5
 //   build/05_model_free --env hopper --preset paper --steps 50000
 #include "chapters/00_toolbox/curves.h"       // curves
