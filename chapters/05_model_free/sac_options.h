@@ -66,8 +66,8 @@ struct SacProgram : Args {
                      to_text(task->choices) + " discrete ones (05_model_free_ppo takes them)");
     if (batch > capacity)
       throw BadInput("--batch " + to_text(batch) + ": at most --capacity, which is " + to_text(capacity));
-    if (steps.size() != 1 && steps.size() != updates.size())
-      throw BadInput("--steps " + join(steps, ",") + ": one value, or one for each of --updates " + join(updates, ","));
+    if (steps.size() != 1 && steps.size() < updates.size())
+      throw BadInput("--steps " + join(steps, ",") + ": one value, or one for each G of --updates " + join(updates, ","));
   }
   int steps_of(std::size_t i) const { return steps.size() == 1 ? steps[0] : steps[i]; }
   SacOptions sac() const {
