@@ -253,13 +253,25 @@ endif
 plots: all
 	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$$OUT" || exit $$?; done
 
-# Claims are measured at the programs' default settings; CLAIMS_<program> adds options. Long ones: LONG_CLAIMS.
+# Claims are measured at the programs' default settings; CLAIMS_<program> adds options, TASKS_<program> names more tasks,
+# whose files go to $(OUT)/<task>/. Long ones: LONG_CLAIMS.
 LONG_CLAIMS :=
+CLAIMS_03_shooting := --env pendulum --seeds 100 --samples 50,250,1000,2000
+CLAIMS_04_pets := --seeds 5
+TASKS_04_pets := pendulum
+CLAIMS_04_pets_ablation := --seeds 5
+CLAIMS_05_model_free := --seeds 5
+CLAIMS_05_model_free_ppo := --seeds 5
+CLAIMS_05_model_free_against_pets := --seeds 5 --updates 1,10 --steps 20000,10000
+TASKS_05_model_free := inverted_pendulum
+TASKS_05_model_free_ppo := inverted_pendulum cartpole
+claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
+  $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
 claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%))
-	@$(foreach p,$(filter-out $(LONG_CLAIMS),$(COURSE)),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
-	@grep -hv '^#' "$$OUT"/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
+	@$(call claim_runs,$(filter-out $(LONG_CLAIMS),$(COURSE)))
+	@grep -hv '^#' "$$OUT"/*_claims.csv $(foreach e,$(sort $(foreach p,$(COURSE),$(TASKS_$(p)))),"$$OUT/$(e)"/*_claims.csv) | awk 'NR == 1 || !/^claim,slide,/'
 claims-long: $(LONG_CLAIMS:%=build/%)
-	@$(foreach p,$(LONG_CLAIMS),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?;)
+	@$(call claim_runs,$(LONG_CLAIMS))
 	@$(if $(LONG_CLAIMS),,echo "No chapter has a long claim: make claims measures them all")
 
 bench: build/bench

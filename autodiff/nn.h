@@ -50,6 +50,11 @@ template <class T> T activate(Activation f, const T& x) {
   return x;
 }
 
+// activate(f, layer(x)); relu is one operation with its product.
+template <class Layer, class T> T hidden_layer(Layer& layer, Activation f, const T& x) {
+  return f == Activation::relu ? affine_relu(layer.W, x, layer.b) : activate<T>(f, layer(x));
+}
+
 // A multi-layer perceptron: sizes = {in, hidden, ..., out}, the activation after every layer but the last.
 struct MLP {
   std::vector<Linear> layers;
@@ -67,7 +72,7 @@ struct MLP {
 
  private:
   template <class Net, class T> static T forward(Net& net, T x) {
-    for (std::size_t i = 0; i + 1 < net.layers.size(); ++i) x = activate<T>(net.activation, net.layers[i](x));
+    for (std::size_t i = 0; i + 1 < net.layers.size(); ++i) x = hidden_layer(net.layers[i], net.activation, x);
     return net.layers.back()(x);
   }
 };
@@ -102,6 +107,12 @@ template <class... Nets> std::vector<Param*> params(Nets&... nets) {
 template <class Net> void soft_update(Net& targ, Net& net, Real tau) {
   const std::vector<Param*> to = params(targ), from = params(net);
   for (std::size_t i = 0; i < to.size(); ++i) to[i]->value += tau * (from[i]->value - to[i]->value);
+}
+inline void soft_update(MLP& targ, MLP& net, Real tau) {  // the same without a list: nothing is allocated
+  for (std::size_t i = 0; i < targ.layers.size(); ++i) {
+    targ.layers[i].W.value += tau * (net.layers[i].W.value - targ.layers[i].W.value);
+    targ.layers[i].b.value += tau * (net.layers[i].b.value - targ.layers[i].b.value);
+  }
 }
 
 // Weight decay of each layer's W, layer by layer: lambda_i/2 ||W_i||^2 joins the loss (Adam adds its gradient).

@@ -336,3 +336,25 @@ inline Var affine(const Param& W, Var x, const Param& b) {
     x.grad() += matmul(W.value.transpose(), y.grad);
   });
 }
+
+// y = relu(W x + b) with one matrix for both: the numbers and gradients of relu(affine(W, x, b)), which to read first.
+// dz = dy where y > 0, in the place of dy; then as for affine with dz
+inline Mat affine_relu(const Param& W, const Mat& x, const Param& b) {
+  Mat y = affine(W, x, b);
+  y = relu(y);
+  return y;
+}
+inline Var affine_relu(Param& W, Var x, Param& b) {
+  return record({x}, [&](Mat& y) { affine(W, x.value(), b, y), y = relu(y); }, [&W, x, &b](Node& y) {
+    y.grad = (y.value > Real(0)).select(y.grad, Real(0));
+    W.grad += matmul(y.grad, x.value().transpose());
+    b.grad += y.grad.rowwise().sum();
+    x.grad() += matmul(W.value.transpose(), y.grad);
+  }, /*learns=*/true);
+}
+inline Var affine_relu(const Param& W, Var x, const Param& b) {
+  return record({x}, [&](Mat& y) { affine(W, x.value(), b, y), y = relu(y); }, [&W, x](Node& y) {
+    y.grad = (y.value > Real(0)).select(y.grad, Real(0));
+    x.grad() += matmul(W.value.transpose(), y.grad);
+  });
+}

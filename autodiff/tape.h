@@ -31,12 +31,12 @@ struct Backward {
   template <class F> void store(F f) {
     static_assert(std::is_trivially_copyable_v<F> && sizeof(F) <= sizeof(bytes), "capture Vars and references only");
     new (bytes) F(f);
-    call = [](const void* f, const Node& y) { (*static_cast<const F*>(f))(y); };
+    call = [](const void* f, Node& y) { (*static_cast<const F*>(f))(y); };
   }
-  void operator()(const Node& y) const { call(bytes, y); }
+  void operator()(Node& y) const { call(bytes, y); }
 
  private:
-  void (*call)(const void*, const Node&) = nullptr;
+  void (*call)(const void*, Node&) = nullptr;
   alignas(std::max_align_t) std::byte bytes[64];
 };
 

@@ -358,3 +358,27 @@ TEST_CASE("a small network learns the sine, and has it right between its samples
     CHECK(std::sqrt(mean(square(net(x) - sin(x)))) < 0.02);
   }
 }
+
+TEST_CASE("relu in one operation with its product: the numbers and gradients of relu(affine)", "[autodiff]") {
+  Rng rng(21);
+  Linear one(5, 7, Init::kaiming_uniform, rng), two = one;
+  const Mat x = rng.normal(5, 9), weights = rng.normal(7, 9);
+  CHECK((affine_relu(one.W, x, one.b) == Mat(relu(one(x)))).all());
+  Tape tape_one, tape_two;
+  const Var x_one = tape_one.input(x), x_two = tape_two.input(x);
+  const Var y_one = affine_relu(one.W, x_one, one.b), y_two = relu(two(x_two));
+  CHECK((y_one.value() == y_two.value()).all());
+  tape_one.backward(weighted_sum(y_one, weights)), tape_two.backward(weighted_sum(y_two, weights));
+  CHECK((one.W.grad == two.W.grad).all());
+  CHECK((one.b.grad == two.b.grad).all());
+  CHECK((Mat(x_one.grad()) == Mat(x_two.grad())).all());
+  CHECK((one.W.grad != 0).any());
+
+  const Mat with_weights = x_one.grad();  // frozen: the input's gradient alone
+  const Mat dW = one.W.grad;
+  tape_one.clear();
+  const Var again = tape_one.input(x);
+  tape_one.backward(weighted_sum(affine_relu(frozen(one).W, again, frozen(one).b), weights));
+  CHECK((Mat(again.grad()) == with_weights).all());
+  CHECK((one.W.grad == dW).all());
+}

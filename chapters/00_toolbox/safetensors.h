@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "autodiff/tape.h"  // NotFinite
+
 struct Tensor {
   std::string dtype;                 // the format's own word: F32, F64, I32, I64, U8, U32, U64, BOOL
   std::vector<size_t> shape;         // empty for a single number
@@ -206,4 +208,21 @@ void load_networks(const std::string& path, T& object) {
   object.io(check);
   check.check_left_over();
   object.io(load);
+}
+
+struct FiniteArchive : Archive<FiniteArchive> {
+  static constexpr bool loads = false;
+  template <Number T>
+  void numbers(const std::string& name, const std::vector<size_t>&, std::span<T> values) {
+    for (const T x : values)
+      if (!std::isfinite(double(x))) throw NotFinite(name + " holds a NaN or an infinity: another --load?");
+  }
+  void text(const std::string&, const std::string&) {}
+};
+
+// Throws NotFinite with the name of a member that object.io lists and that is not finite.
+template <class T>
+void check_all_finite(T& object) {
+  FiniteArchive archive;
+  object.io(archive);
 }

@@ -46,6 +46,15 @@ struct Transitions {
     for (int& j : columns) j = int(rng.below(size));
     return at(columns);
   }
+  // The same draw into a batch that is there already: once it has the size, nothing is allocated.
+  void sample(Eigen::Index n, Rng& rng, Batch& into) const {
+    if (size == 0) throw std::invalid_argument("Transitions: nothing to sample from");
+    each(into, data, [&](Mat& to, const Mat& from) { to.resize(from.rows(), n); });
+    for (Eigen::Index i = 0; i < n; ++i) {
+      const Eigen::Index j = Eigen::Index(rng.below(size));
+      each(into, data, [&](Mat& to, const Mat& from) { to.col(i) = from.col(j); });
+    }
+  }
   // Two parts at random, every transition in one of them, n in the second. 0 <= n <= size.
   std::pair<Batch, Batch> split(Eigen::Index n, Rng& rng) const {
     std::vector<int> order(size);

@@ -45,16 +45,21 @@ struct Products {
   void forward() {  // y = W x
     for (Layer& l : layers) l.y.matrix().noalias() = l.W.matrix() * l.x.matrix();
   }
-  void training_step() {  // and dW = dy x^T, and dx = W^T dy except for the input
-    forward();
+  void backward() {  // dW = dy x^T, and dx = W^T dy except for the input
     for (std::size_t i = layers.size(); i-- > 0;) {
       Layer& l = layers[i];
       l.dW.matrix().noalias() = l.dy.matrix() * l.x.matrix().transpose();
       if (i > 0) l.dx.matrix().noalias() = l.W.matrix().transpose() * l.dy.matrix();
     }
   }
+  void training_step() { forward(), backward(); }
+  void input_gradient() {  // dx = W^T dy down to the input, the weights frozen
+    for (std::size_t i = layers.size(); i-- > 0;)
+      layers[i].dx.matrix().noalias() = layers[i].W.matrix().transpose() * layers[i].dy.matrix();
+  }
 };
 
 void bench_autodiff();
 void bench_envs();
 void bench_pets();
+void bench_sac();

@@ -54,4 +54,5 @@ int main(int argc, char** argv) {
   if (group.empty() || group == "autodiff") bench_autodiff();
   if (group.empty() || group == "envs") bench_envs();
   if (group.empty() || group == "pets") bench_pets();
+  if (group.empty() || group == "sac") bench_sac();
 }
