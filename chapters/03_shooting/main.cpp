@@ -113,7 +113,7 @@ std::vector<double> operator-(std::vector<double> a, const std::vector<double>& 
   return a;
 }
 
-// The slides' pros and cons, where the settings allow.
+// The slides' pros and cons.
 void claim(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Claims claims(opt);
@@ -137,15 +137,14 @@ int main(int argc, char** argv) {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "samples", "horizon"});
-    std::vector<Sim> film;
+    std::vector<Sim> film;  // the last episode
     run(opt, log, film);
     if (opt.gif) animate(frames(*make_env(tasks(opt).back()), film, "iCEM"), opt.path(".gif"));
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
-    const std::string task = tasks(opt).front();
-    const int N = opt.samples.back();
+    const auto [task, N] = std::pair(tasks(opt).front(), opt.samples.back());
     const std::vector<double> cem = returns(read_csv(opt.path(".csv")), task, "CEM", N, opt.fixed_horizon);
-    finish(opt, cem.empty() ? "no episode of CEM was finished"
-                            : task + ": return " + to_text(std::round(interval95(cem).mean)) + " with CEM, N = " + to_text(N));
+    const std::string mean = cem.empty() ? "unknown" : to_text(std::round(interval95(cem).mean));
+    finish(opt, task + ": return " + mean + " with CEM, N = " + to_text(N));
   });
 }

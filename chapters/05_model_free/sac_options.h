@@ -67,7 +67,8 @@ struct SacProgram : Args {
     if (batch > capacity)
       throw BadInput("--batch " + to_text(batch) + ": at most --capacity, which is " + to_text(capacity));
     if (steps.size() != 1 && steps.size() < updates.size())
-      throw BadInput("--steps " + join(steps, ",") + ": one value, or one for each G of --updates " + join(updates, ","));
+      throw BadInput("--steps " + join(steps, ",") + ": one value, or one for each G of --updates " +
+                     join(updates, ","));
   }
   int steps_of(std::size_t i) const { return steps.size() == 1 ? steps[0] : steps[i]; }
   SacOptions sac() const {

@@ -42,7 +42,9 @@ void fit_row(int threads) {
   if (one) torch = [one] { for (int m = 0; m < 7; ++m) one(); };
   print_row("ensemble_fit_200x4_b256", threads,
             {[s] {
-               parallel_for(7, [&](int m, int thread) { s->model.descend(m, s->X, s->Y, s->columns, s->tapes[thread]); });
+               parallel_for(7, [&](int m, int thread) {
+                 s->model.descend(m, s->X, s->Y, s->columns, s->tapes[thread]);
+               });
              },
              [s] { parallel_for(7, [&](int m, int) { s->products[m].training_step(); }); }, torch});
 }
