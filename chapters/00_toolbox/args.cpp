@@ -221,10 +221,11 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
   CLI::App app(registry.about.about, registry.about.program);
   app.get_formatter()->column_width(32);
   app.set_help_flag();  // groups are printed in the order of their first option: --help comes last
-  for (size_t i = registry.common; i < registry.specs.size(); ++i) add_to(app, registry.specs[i], own_group);
-  for (size_t i = 0; i < registry.common; ++i)
-    if (!one_of(registry.about.without).accepts(registry.specs[i].name))
-      add_to(app, registry.specs[i], common_group);
+  const auto add = [&](size_t i, const char* group) {
+    if (!one_of(registry.about.without).accepts(registry.specs[i].name)) add_to(app, registry.specs[i], group);
+  };
+  for (size_t i = registry.common; i < registry.specs.size(); ++i) add(i, own_group);
+  for (size_t i = 0; i < registry.common; ++i) add(i, common_group);
   app.set_config("--config", "", "read options from this file, lines of the form name=value");
   app.get_config_ptr()->check(CLI::ExistingFile)->type_name("TEXT")->group(common_group);
   app.allow_config_extras(CLI::config_extras_mode::error);

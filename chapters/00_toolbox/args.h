@@ -11,7 +11,7 @@
 //     static Preset  smoke() { return {{"steps", 50}}; }                               // --smoke
 //     void check() const;                          // relations between options: throws BadInput
 //     static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";  // first line of --help
-//     static std::vector<std::string> without() { return {"save", "load"}; }  // common options that mean nothing here
+//     static std::vector<std::string> without() { return {"save", "load"}; }  // options that mean nothing here
 //   };
 //   const Options opt = parse<Options>(argc, argv);
 //

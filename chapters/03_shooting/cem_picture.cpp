@@ -125,6 +125,7 @@ int main(int argc, char** argv) {
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
     const std::vector<double> distance = read_csv(opt.path(".csv")).numbers("cem_distance");
-    finish(opt, "CEM ends " + to_text(std::round(distance.back() * 1000) / 1000) + " from the top");
+    finish(opt, distance.empty() ? "no search was finished"
+                                 : "CEM ends " + to_text(std::round(distance.back() * 1000) / 1000) + " from the top");
   });
 }

@@ -2,7 +2,7 @@
 // ceiling of what the same planner reaches in a learned model. The picture: return against the number of action
 // sequences and against the horizon, random shooting, CEM and iCEM with equally many.
 //
-//   build/03_shooting                               pendulum and cartpole_swingup, 3 seeds: 36 s, 10 MB
+//   build/03_shooting                               pendulum and cartpole_swingup, 3 seeds: 40 s, 10 MB
 //   build/03_shooting --env pendulum --seeds 100    4 min
 #include "chapters/00_toolbox/args.h"         // Args, parse
 #include "chapters/00_toolbox/claims.h"       // Claims
@@ -25,7 +25,7 @@ struct Options : Args {
   std::vector<int> horizons = opt("horizons", std::vector<int>{5, 15, 25, 40}, "T, length of a sequence", at_least(1));
   int fixed_samples = opt("fixed-samples", 250, "N while the horizon varies", at_least(1));
   int fixed_horizon = opt("fixed-horizon", 25, "T while the number of samples varies", at_least(1));
-  int iterations    = opt("iterations", 5, "iterations of CEM, between which N is shared out", at_least(1));
+  int iterations    = opt("iterations", 5, "iterations of CEM, between which N is shared out", range(1, 1000));
   Real gamma        = opt("gamma", 1.0f, "gamma, discount", range(0, 1));
   int steps         = opt("steps", 0, "real steps of an episode, 0: the task's time limit", at_least(0));
   static std::vector<std::string> environments() {
@@ -109,11 +109,11 @@ std::vector<double> returns(const Table& table, const std::string& task, const s
   return rows.where("samples", to_text(N)).where("horizon", to_text(T)).numbers("eval_return");
 }
 std::vector<double> operator-(std::vector<double> a, const std::vector<double>& b) {
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) a[i] -= b[i];
+  a.resize(std::min(a.size(), b.size()));
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
   return a;
 }
 
-// The slides' pros and cons.
 void claim(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Claims claims(opt);

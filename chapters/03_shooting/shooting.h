@@ -38,7 +38,7 @@ struct TrueModel {
 
  private:
   // Q_hat(s, a) = sum_t gamma^t r_t, nothing after a terminal state
-  Mat of_block(const Mat& plans) const {                                     //(b1) given an action sequence of length T
+  Mat of_block(const Mat& plans) const {                                     //(b1*) given an action sequence of length T
     const Eigen::Index T = plans.rows() / env.action_dim, N = plans.cols();
     Sim sim = start.replicate(1, N), Q_hat = Sim::Zero(1, N), ended = Sim::Zero(1, N);
     for (Eigen::Index t = 0; t < T; ++t) {                                   //(b2) sample the trajectory from the model

@@ -1,6 +1,6 @@
 // What does the uncertainty buy? (slides on PETS: "probabilistic", "ensemble", "TS") The return of PETS's first trials
 // with a deterministic network, a probabilistic one, ensembles of either, and three ways to propagate; on the task as
-// it is, and with noise on every action.
+// it is, and with noise on planned actions.
 //
 //   build/04_pets_ablation               cartpole_swingup, 5 trials, 1 seed: 60 s, 40 MB
 #include <algorithm>
@@ -15,12 +15,15 @@ struct Options : PetsOptions {
   using PetsOptions::PetsOptions;
   static constexpr const char* about = "PETS without its parts (slides \"PETS: Probabilistic Ensembles with Trajectory "
                                        "Sampling\")";
-  static std::vector<std::string> without() { return {"save", "load"}; }
-  Real noisy = opt("noisy", 0.3f, "noise on every action in the right half of the picture, as --noise", at_least(0));
+  static std::vector<std::string> without() {
+    return {"save", "load", "steps", "model", "propagation", "planner"};
+  }
+  Real noisy = opt("noisy", 0.3f, "the noise of the right half of the picture", at_least(0));
   int trials = opt("trials", 5, "trials after the random one", at_least(1));
   void check() const {
     PetsOptions::check();
     check_particles(Propagation::TSinf, particles, members);
+    if (noise == noisy) throw BadInput("--noisy " + to_text(noisy) + ": wanted another noise than --noise");
   }
 };
 

@@ -9,7 +9,7 @@ template <class T> struct Gaussian {
   T mu, log_var;  // (dim, batch)
 };
 
-//(b1) loss_P(theta) = - sum_n log f~(s_{n+1} | s_n, a_n), or
+//(b1*) loss_P(theta) = - sum_n log f~(s_{n+1} | s_n, a_n), or
 // L_f(theta) = sum_n [mu - y]^T Sigma^-1 [mu - y] + log det Sigma, as the mean over samples AND dimensions: weight
 // decay and the log-variance's bounds are tuned for it. It is 2 (- log density) / dim - log 2 pi.
 inline Var nll(const Gaussian<Var>& f, Var y) {

@@ -2,16 +2,16 @@
 // Algorithm", "PETS Experiments"). The picture: return of each trial against real steps, and what the same planner
 // reaches in the true model.
 //
-//   build/04_pets                                      cartpole_swingup, 1 seed: 20 s, 40 MB
-//   build/04_pets --env pendulum --seeds 5 --gif       60 s
-//   build/04_pets --env half_cheetah_pets              25 min
+//   build/04_pets                                      cartpole_swingup, 1 seed: 15 s, 40 MB
+//   build/04_pets --env pendulum --seeds 5 --gif       2 min
+//   build/04_pets --env half_cheetah_pets              15 min
 #include <algorithm>
 #include <numeric>
 #include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/curves.h"       // curves, interval95
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
-#include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
+#include "chapters/00_toolbox/safetensors.h"  // save_networks
 #include "chapters/04_pets/pets.h"
 #include "plots/picture.h"  // frames, animate, Figure, draw
 
@@ -87,14 +87,14 @@ int main(int argc, char** argv) {
     const std::unique_ptr<Env> env = make_env(opt.env);
     Rng first(opt.seed);
     Ensemble model = make_model(*env, opt.ensemble(), first);
-    if (!opt.load.empty()) load_networks(opt.load, model);  // a bad file is found before anything is written
+    if (!opt.load.empty()) load_ensemble(opt.load, model);  // a bad file is found before anything is written
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "trial", "holdout_mse", "epochs"});
     Progress progress(opt, long(opt.steps) * opt.seeds);
     std::vector<Sim> film;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
       model = make_model(*env, opt.ensemble(), rng);
-      if (!opt.load.empty()) load_networks(opt.load, model);
+      if (!opt.load.empty()) load_ensemble(opt.load, model);
       with_planner(opt, env->action_dim, [&](auto planner) {
         Rng ceiling_rng = rng.split();
         const Real ceiling = control_episode(*env, opt.task_horizon(*env), 1, planner, ceiling_rng, film);

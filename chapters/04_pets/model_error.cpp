@@ -2,14 +2,14 @@
 // error"). Left: error of a k-step prediction against k, one curve per amount of data. Right: where the ensemble
 // believes a trajectory to go, and where it goes.
 //
-//   build/04_pets_model_error            cartpole_swingup, 5 seeds: 5 s, 40 MB
+//   build/04_pets_model_error            cartpole_swingup, 5 seeds: 2 s, 40 MB
 #include <algorithm>
 #include <cmath>
 #include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/curves.h"       // curves
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
-#include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
+#include "chapters/00_toolbox/safetensors.h"  // save_networks
 #include "chapters/04_pets/pets.h"            // make_model, fit, random_trial
 #include "plots/plot.h"  // Figure, draw
 
@@ -71,6 +71,8 @@ void compare(const Options& opt, int seed, int data, const Env& env, const Ensem
   Mat s = real.s[0], s_p = repeat(s.leftCols(1), opt.particles);
   for (int k = 1; k <= opt.horizon && !interrupted(); ++k) {
     s = mean.step(s, real.a[k - 1], rng), s_p = bound.step(s_p, Mat(real.a[k - 1].leftCols(1)), rng);
+    if (!s.isFinite().all() || !s_p.isFinite().all())
+      throw NotFinite("after " + to_text(k) + " steps the predicted state is not finite; train longer or look less far");
     const Mat error = Mat((s - real.s[k]).colwise() / real.scale.col(0)).square().colwise().mean();
     const Mat x = s_p.row(opt.dimension);
     log.row(opt.model, opt.env, seed, data, k, quantile(error, 0.5));
@@ -124,7 +126,7 @@ int main(int argc, char** argv) {
     const std::unique_ptr<Env> env = make_env(opt.env);
     Rng first(opt.seed);
     Ensemble model = make_model(*env, opt.ensemble(), first);
-    if (!opt.load.empty()) load_networks(opt.load, model);
+    if (!opt.load.empty()) load_ensemble(opt.load, model);
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "k", "mse"});
     RunLog fan(opt, {"seed", "env_steps", "k", "real", "median", "low", "high"}, "_fan.csv");
     Progress progress(opt, long(opt.data.size()) * opt.seeds, "data", "fits");
@@ -135,7 +137,7 @@ int main(int argc, char** argv) {
       for (std::size_t i = 0; i < opt.data.size() && !interrupted(); ++i) {
         Rng start = rng;  // the same networks at first, and the larger data begin with the smaller
         model = make_model(*env, opt.ensemble(), start);
-        if (!opt.load.empty()) load_networks(opt.load, model);
+        if (!opt.load.empty()) load_ensemble(opt.load, model);
         Transitions D(env->state_dim, env->action_dim, opt.data[i]);
         random_trial(*env, opt.data[i], D, start);
         fit(model, *env, D, start);

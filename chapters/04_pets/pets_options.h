@@ -3,6 +3,7 @@
 #include <map>
 #include "chapters/00_toolbox/args.h"    // Args
 #include "chapters/00_toolbox/errors.h"  // BadInput
+#include "chapters/00_toolbox/safetensors.h"  // load_networks
 #include "chapters/03_shooting/icem.h"   // CemOptions, IcemOptions
 #include "chapters/04_pets/propagation.h"
 
@@ -39,20 +40,27 @@ struct ModelOptions : Args {
   }
 };
 
+// load_networks for an ensemble. Throws BadInput also if its elites are no members.
+inline void load_ensemble(const std::string& path, Ensemble& model) {
+  load_networks(path, model);
+  for (const int m : model.elites)
+    if (m < 0 || m >= int(model.members.size())) throw BadInput(path + ": elites names a member that is not there");
+}
+
 struct PetsOptions : ModelOptions {
   using ModelOptions::ModelOptions;
   int steps = opt("steps", 2600, "real environment steps in all, the random trial included", at_least(2));
   int trial_steps = opt("trial-steps", 0, "TaskHorizon, steps of a trial; 0: the task's time limit", at_least(0));
-  Real noise = opt("noise", 0.0f, "standard deviation of noise on every action, in units of its bound", at_least(0));
+  Real noise = opt("noise", 0.0f, "standard deviation of noise on planned actions, in units of their bound", at_least(0));
 
   std::string propagation = opt("propagation", "TSinf", "how particles get their next state",
                                 one_of({"E", "DS", "MM", "TS1", "TSinf"}));
   int particles = opt("particles", 5, "P, particles of a plan", at_least(1));
   std::string planner = opt("planner", "cem", "cem; icem or rs (random shooting) with as many samples",
                             one_of({"cem", "icem", "rs"}));
-  int candidates = opt("candidates", 100, "NSamples, plans of a CEM iteration", at_least(1));
+  int candidates = opt("candidates", 100, "NSamples, plans of a CEM iteration", range(1, 1000000));
   int elites = opt("elites", 10, "best plans that the next iteration is drawn around", at_least(1));
-  int iterations = opt("iterations", 4, "CEM iterations of a control step", at_least(1));
+  int iterations = opt("iterations", 4, "CEM iterations of a control step", range(1, 1000));
   int horizon = opt("horizon", 25, "T, actions of a plan", at_least(1));
 
   static std::vector<std::string> environments() { return task_names(); }  // check() refuses those without a reward

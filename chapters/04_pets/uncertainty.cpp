@@ -1,13 +1,13 @@
 // Two kinds of uncertainty (slide "PETS: Probabilistic Ensembles with Trajectory Sampling", the picture of two
 // bootstraps): each network learns the noise of the data; where there are no data, the networks disagree.
 //
-//   build/04_pets_uncertainty            a function with uneven noise, 5 seeds: 6 s, 20 MB
+//   build/04_pets_uncertainty            a function with uneven noise, 5 seeds: 1 s, 20 MB
 #include <algorithm>
 #include <cmath>
 #include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
-#include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
+#include "chapters/00_toolbox/safetensors.h"  // save_networks
 #include "chapters/04_pets/pets_options.h"
 #include "plots/plot.h"  // Figure, draw
 
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
     if (opt.redraw) return plot(opt);
     Rng first(opt.seed);
     Ensemble model(1, 1, opt.ensemble(), first);
-    if (!opt.load.empty()) load_networks(opt.load, model);
+    if (!opt.load.empty()) load_ensemble(opt.load, model);
     RunLog log(opt, {"seed", "x", "truth", "noise", "mean", "aleatoric", "epistemic", "mu_1", "sigma_1", "mu_2",
                      "sigma_2"});
     RunLog data(opt, {"x", "y"}, "_data.csv");
@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
       model = Ensemble(1, 1, opt.ensemble(), rng);
-      if (!opt.load.empty()) load_networks(opt.load, model);
+      if (!opt.load.empty()) load_ensemble(opt.load, model);
       coverage.push_back(run(opt, seed, model, log, data));
       progress.show(long(coverage.size()), coverage.back());
     }

@@ -41,6 +41,8 @@ struct Options : SacProgram {
     SacProgram::check();
     if (!make_env(env)->has_reward)
       throw BadInput("--env " + env + ": PETS needs a reward that follows from (s, a, s_next)");
+    if (const int T = make_env(env)->time_limit; pets_steps <= T)
+      throw BadInput("--pets-steps " + to_text(pets_steps) + ": wanted more than the random trial, " + to_text(T));
   }
 };
 
@@ -71,7 +73,7 @@ void run_pets(const Options& opt, int seed, Cem planner, RunLog& log) {  //(b1) 
       if (learns) D.add(t);
       s = t.s_next, trial_return += t.r, ++steps, over = t.terminated || t.truncated;
     }
-    log.row(learns ? "pets" : "pets_frozen", opt.env, seed, steps, trial_return, 0);
+    if (!interrupted()) log.row(learns ? "pets" : "pets_frozen", opt.env, seed, steps, trial_return, 0);
   }
 }
 
@@ -121,7 +123,7 @@ void claim(const Options& opt) {
   const auto steps_to_150 = [&](const Table& rows, double at_most) {
     return std::min(at_most, reaches(rows.numbers("env_steps"), rows.numbers("eval_return"), 150));
   };
-  for (std::size_t i = 0; i < opt.updates.size() && opt.env == "cartpole_swingup"; ++i) {
+  for (std::size_t i = 0; i < opt.updates.size() && opt.env == "cartpole_swingup" && opt.eval_every > 0; ++i) {
     std::vector<double> ratios;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
       const Table rows = table.where("seed", to_text(seed));
