@@ -38,10 +38,10 @@ struct TrueModel {
 
  private:
   // Q_hat(s, a) = sum_t gamma^t r_t, nothing after a terminal state
-  Mat of_block(const Mat& plans) const {                                     //(b1*) given an action sequence of length T
+  Mat of_block(const Mat& plans) const {                                   //(b1*) given an action sequence of length T
     const Eigen::Index T = plans.rows() / env.action_dim, N = plans.cols();
     Sim sim = start.replicate(1, N), Q_hat = Sim::Zero(1, N), ended = Sim::Zero(1, N);
-    for (Eigen::Index t = 0; t < T; ++t) {                                   //(b2) sample the trajectory from the model
+    for (Eigen::Index t = 0; t < T; ++t) {                                 //(b2) sample the trajectory from the model
       const Sim a = plans.middleRows(t * env.action_dim, env.action_dim).cast<double>();
       const Sim next = env.advance(sim, a);
       Q_hat += (ended > 0).select(0, std::pow(gamma, double(t)) * env.rewards(sim, a, next));

@@ -72,7 +72,7 @@ void compare(const Options& opt, int seed, int data, const Env& env, const Ensem
   for (int k = 1; k <= opt.horizon && !interrupted(); ++k) {
     s = mean.step(s, real.a[k - 1], rng), s_p = bound.step(s_p, Mat(real.a[k - 1].leftCols(1)), rng);
     if (!s.isFinite().all() || !s_p.isFinite().all())
-      throw NotFinite("after " + to_text(k) + " steps the predicted state is not finite; train longer or look less far");
+      throw NotFinite("after " + to_text(k) + " steps the predicted state is not finite: train longer");
     const Mat error = Mat((s - real.s[k]).colwise() / real.scale.col(0)).square().colwise().mean();
     const Mat x = s_p.row(opt.dimension);
     log.row(opt.model, opt.env, seed, data, k, quantile(error, 0.5));

@@ -51,7 +51,7 @@ struct PetsOptions : ModelOptions {
   using ModelOptions::ModelOptions;
   int steps = opt("steps", 2600, "real environment steps in all, the random trial included", at_least(2));
   int trial_steps = opt("trial-steps", 0, "TaskHorizon, steps of a trial; 0: the task's time limit", at_least(0));
-  Real noise = opt("noise", 0.0f, "standard deviation of noise on planned actions, in units of their bound", at_least(0));
+  Real noise = opt("noise", 0.0f, "standard deviation of noise on planned actions, their bound is 1", at_least(0));
 
   std::string propagation = opt("propagation", "TSinf", "how particles get their next state",
                                 one_of({"E", "DS", "MM", "TS1", "TSinf"}));
