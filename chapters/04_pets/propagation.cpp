@@ -34,9 +34,9 @@ struct Options : ModelOptions {
   }
 };
 
-// In TS1 no particle has a bootstrap of its own: there the groups are those of the places, and the share is by chance.
 // The real trajectory and P particles from the same start under the same actions, which `world` draws. Returns the
 // share of the particles' variance at the end that lies between bootstraps: that of their means.
+// In TS1 no particle has a bootstrap of its own: the groups are those of the places, and the share is by chance.
 Real propagate(const Options& opt, int seed, const Env& env, const Ensemble& model, Propagation mode, Rng world,
                Rng& rng, RunLog& log) {
   const int P = opt.particles, B = int(model.elites.size());

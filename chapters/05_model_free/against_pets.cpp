@@ -9,11 +9,11 @@
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
 #include "chapters/03_shooting/cem.h"         // Cem
-#include "chapters/04_pets/propagation.h"     // Ensemble, Particles, ModelReturn
+#include "chapters/04_pets/pets.h"            // make_model, fit, Particles, ModelReturn
 #include "chapters/05_model_free/evaluate.h"
 #include "chapters/05_model_free/sac.h"
 #include "chapters/05_model_free/sac_options.h"
-#include "plots/picture.h"  // picture
+#include "plots/picture.h"  // frames
 #include "plots/plot.h"     // Figure, draw, animate
 
 struct Options : SacProgram {
@@ -52,17 +52,13 @@ void run_pets(const Options& opt, int seed, Cem planner, RunLog& log) {  //(b1) 
   const std::unique_ptr<Env> env = make_env(opt.env);
   Transitions D(env->state_dim, env->action_dim, opt.pets_steps);
   Mat s = env->reset(rng);
-  const int in = int(env->net_input(s).rows()) + env->action_dim, out = int(env->net_target(s, s).rows());
-  Ensemble model(in, out, {.members = opt.members, .elites = opt.members, .hidden = {64, 64}, .batch = 32,
-                           .epochs = 100, .patience = 8}, rng);
+  Ensemble model = make_model(*env, {.members = opt.members, .elites = opt.members, .hidden = {64, 64}, .batch = 32,
+                                     .epochs = 100, .patience = 8}, rng);
   long steps = 0;
   for (int trial = 0, frozen = 0; frozen <= opt.frozen && !interrupted(); ++trial) {
     const bool learns = D.size < opt.pets_steps;                    //(b2) later trials need no further real data
     if (!learns && ++frozen > opt.frozen) break;
-    if (learns && trial > 0) {
-      const Batch all = D.all();
-      model.fit(concat(env->net_input(all.s), all.a), env->net_target(all.s, all.s_next), rng);
-    }
+    if (learns && trial > 0) fit(model, *env, D, rng);
     const Particles particles(model, *env, Propagation::TSinf, opt.particles);
     Real trial_return = 0;
     s = env->reset(rng), planner.reset();
@@ -171,11 +167,8 @@ int main(int argc, char** argv) {
       }
     }
     if (!opt.save.empty()) save_networks(opt.save, *agent, {{"program", opt.program}, {"env", opt.env}});
-    std::vector<Figure> frames;
-    if (opt.gif)
-      for (const Sim& sim : episode(*env, Rng(opt.seed), 300, [&](const Mat& s) { return agent->pi.mean_action(s); }))
-        frames.push_back(picture(env->draw(sim), "SAC"));
-    animate(frames, opt.path(".gif"));
+    const auto action = [&](const Mat& s) { return agent->pi.mean_action(s); };
+    if (opt.gif) animate(frames(*env, episode(*env, Rng(opt.seed), 300, action), "SAC"), opt.path(".gif"));
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
     std::string headline;

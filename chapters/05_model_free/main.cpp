@@ -13,7 +13,7 @@
 #include "chapters/05_model_free/sac.h"
 #include "chapters/05_model_free/sac_claims.h"
 #include "chapters/05_model_free/sac_options.h"
-#include "plots/picture.h"  // picture
+#include "plots/picture.h"  // frames
 #include "plots/plot.h"     // Figure, draw, animate
 
 struct Options : SacProgram {
@@ -128,11 +128,8 @@ int main(int argc, char** argv) {
         run(opt, opt.updates[i], opt.steps_of(i), seed, *agent, rng, logs);
       }
     if (!opt.save.empty()) save_networks(opt.save, *agent, {{"program", opt.program}, {"env", opt.env}});
-    std::vector<Figure> frames;
-    if (opt.gif)
-      for (const Sim& sim : episode(*env, Rng(opt.seed), 300, [&](const Mat& s) { return agent->pi.mean_action(s); }))
-        frames.push_back(picture(env->draw(sim), "SAC"));
-    animate(frames, opt.path(".gif"));
+    const auto action = [&](const Mat& s) { return agent->pi.mean_action(s); };
+    if (opt.gif) animate(frames(*env, episode(*env, Rng(opt.seed), 300, action), "SAC"), opt.path(".gif"));
     if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
     if (!opt.no_plot) plot(opt);
     std::string headline = "no evaluation";

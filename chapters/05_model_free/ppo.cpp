@@ -16,7 +16,7 @@
 #include "chapters/05_model_free/gae.h"
 #include "chapters/05_model_free/running_moments.h"
 #include "chapters/05_model_free/value.h"
-#include "plots/picture.h"  // picture
+#include "plots/picture.h"  // frames
 #include "plots/plot.h"     // Figure, draw, animate
 
 struct Options : Args {
@@ -195,11 +195,8 @@ template <class Policy, class... How> void train(const Options& opt, Env& env, c
     run(opt, seed, *agent, rng, logs);
   }
   if (!opt.save.empty()) save_networks(opt.save, *agent, {{"program", opt.program}, {"env", opt.env}});
-  std::vector<Figure> frames;
   const auto action = [&](const Mat& s) { return to_env(env, agent->ppo.pi.mode(agent->seen.normalise(s))); };
-  if (opt.gif)
-    for (const Sim& sim : episode(env, Rng(opt.seed), 300, action)) frames.push_back(picture(env.draw(sim), "PPO"));
-  animate(frames, opt.path(".gif"));
+  if (opt.gif) animate(frames(env, episode(env, Rng(opt.seed), 300, action), "PPO"), opt.path(".gif"));
 }
 
 int main(int argc, char** argv) {
