@@ -1,0 +1,92 @@
+// MBPO (slides "MBPO Algorithm" and "MBPO Experiments"): the policy learns from short branches that a learned model
+// continues from real states. The pictures: return against real steps, with the model's holdout error and k below.
+//
+//   build/06_mbpo                                      pendulum, 1 seed: TIME
+//   build/06_mbpo --real-ratio 1                       the same learner without a model: SAC
+//   build/06_mbpo --env hopper --preset paper --steps 40000 --checkpoint hopper.ckpt
+#include "chapters/00_toolbox/claims.h"        // Claims
+#include "chapters/00_toolbox/curves.h"        // curves
+#include "chapters/00_toolbox/progress.h"      // Progress, finish
+#include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
+#include "chapters/00_toolbox/safetensors.h"   // save_networks, load_networks
+#include "chapters/05_model_free/evaluate.h"   // evaluate, at_step, Stopwatch
+#include "chapters/06_mbpo/training.h"
+#include "plots/picture.h"  // frames
+#include "plots/plot.h"     // Figure, draw, animate
+
+struct Options : MbpoOptions {
+  using MbpoOptions::MbpoOptions;
+  static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";
+};
+
+struct Logs {
+  RunLog rows, seconds;
+  Progress progress;
+  Stopwatch watch;
+};
+
+void evaluate(const Options& opt, Training& x, int k, const SacNumbers& numbers, Logs& logs) {
+  logs.watch.stop();
+  const Evaluation e = evaluate(*x.env_eval, opt.eval_episodes, opt.gamma, x.eval_rng,
+                                [&](const Mat& s) { return x.agent.pi.mean_action(s); },
+                                [&](const Mat& s) {
+                                  const Mat s_a = concat(s, x.agent.pi.mean_action(s));
+                                  return min(x.agent.Q[0](s_a), x.agent.Q[1](s_a))(0, 0);
+                                });
+  logs.rows.row(opt.uses_model() ? "mbpo" : "sac", opt.env, x.seed, x.step, e.eval_return, k, opt.updates,
+                opt.real_ratio, x.model.holdout_mse(), x.model.p.epochs, long(x.D_model.size), e.value,
+                e.discounted_return, numbers.Q, numbers.Q_loss, numbers.entropy, x.agent.alpha());
+  logs.seconds.row(opt.env, x.seed, x.step, logs.watch.seconds);
+  logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps, e.eval_return);
+  logs.watch.start();
+}
+
+void run(const Options& opt, Training& x, Logs& logs) {
+  const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
+  for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+
+  while (x.step < opt.steps && !interrupted()) at_step(x.step, [&] {                 //(2) for N epochs do
+    if (opt.uses_model()) train_model(x.model, x.D_env, x.rng);                      //(3) maximum likelihood on D_env
+    const int k = rollout_length(x.step, opt.rollout_length);
+    resize(x.D_model, Eigen::Index(opt.retain) * opt.rollouts * k);
+
+    for (int t = 0; t < opt.epoch_steps && x.step < opt.steps && !interrupted(); ++t) {  //(4) for E steps do
+      x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng)), ++x.step;            //(5) act with pi, add to D_env
+      if (opt.uses_model() && t % opt.rollout_every == 0)                            //(6*) M rollouts, batched
+        rollout(x.model, x.agent.pi, x.D_env, opt.rollouts, k, x.D_model, x.rng);
+      const SacNumbers numbers = improve_policy(x.agent, x.D_env, x.D_model, opt.updates, opt.batch,  //(9) G updates
+                                                opt.real_ratio, x.rng);
+      logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps);
+      if (opt.eval_every > 0 && x.step % opt.eval_every == 0) evaluate(opt, x, k, numbers, logs);
+    }
+  });
+}
+
+// What is kept by --save: networks, optimisers, temperature.
+struct Learned {
+  Training& x;
+  template <class Ar> void io(Ar& ar) { ar("agent", x.agent), ar("model", x.model); }
+};
+
+int main(int argc, char** argv) {
+  return run_main(argc, argv, [&] {
+    const Options opt = parse<Options>(argc, argv);
+    std::unique_ptr<Training> x;
+    const auto start = [&](int seed) {
+      x = std::make_unique<Training>(opt, seed);
+      Learned learned{*x};
+      if (!opt.load.empty()) load_networks(opt.load, learned), check_all_finite(learned);
+    };
+    start(opt.seed);  // a file that does not fit is refused before anything is written
+    Logs logs{RunLog(opt, {"algo", "env", "seed", "env_steps", "eval_return", "k", "G", "real_ratio", "holdout_mse",
+                           "fit_epochs", "model_size", "value", "discounted_return", "Q", "Q_loss", "entropy", "alpha"}),
+              RunLog(opt, {"env", "seed", "env_steps", "seconds"}, "_seconds.csv"),
+              Progress(opt, long(opt.steps) * opt.seeds), {}};
+    for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
+      if (seed != opt.seed) start(seed);
+      run(opt, *x, logs);
+    }
+    if (!opt.save.empty()) save_networks(opt.save, Learned{*x}, {{"program", opt.program}, {"env", opt.env}});
+    finish(opt, "return");
+  });
+}

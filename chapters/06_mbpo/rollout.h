@@ -1,0 +1,104 @@
+// The learned model and branched rollouts (slide "MBPO Algorithm", lines 6 to 8; Janner et al. 2019).
+//
+//   LearnedModel model(*env, EnsembleOptions::mbpo(), rng);
+//   rollout(model, agent.pi, D_env, 100000, k, D_model, rng);
+#pragma once
+#include "chapters/04_pets/ensemble.h"               // Ensemble
+#include "chapters/04_pets/transitions.h"            // Batch, Transitions
+#include "chapters/05_model_free/squashed_gaussian.h"  // pi
+#include "envs/env.h"
+
+// What a model answers to (s, a), one sample per column.
+struct Outcome {
+  Mat r, s_next;  // (1, n), (state_dim, n)
+  Mat not_done;   // (1, n), 0 where s_next is terminal
+};
+
+// p_theta(s', r | s, a): an ensemble that predicts [r, net_target(s, s')]; the task's own function says what is terminal.
+struct LearnedModel {
+  const Env& env;
+  Ensemble p;
+
+  // Throws std::invalid_argument as EnsembleOptions::check.
+  LearnedModel(const Env& env, const EnsembleOptions& options, Rng& rng)
+      : env(env), p(inputs(env), 1 + targets(env), options, rng) {}
+
+  Mat x(const Mat& s, const Mat& a) const { return concat(env.net_input(s), a); }
+  Mat y(const Mat& s, const Mat& r, const Mat& s_next) const { return concat(r, env.net_target(s, s_next)); }
+  Outcome outcome(const Mat& s, const Mat& y) const {
+    Outcome o{y.topRows(1), env.net_apply(s, y.bottomRows(y.rows() - 1)), {}};
+    o.not_done = 1 - env.terminated(o.s_next);
+    return o;
+  }
+
+  // s (state_dim, n), a (action_dim, n). Each column asks an elite that is drawn for it and adds that elite's noise, to
+  // the reward as well. Throws NotFinite.
+  Outcome sample(const Mat& s, const Mat& a, Rng& rng) const {
+    std::vector<std::vector<int>> asks(p.elites.size());
+    for (int i = 0; i < s.cols(); ++i) asks[rng.below(asks.size())].push_back(i);
+    const Mat in = x(s, a);
+    Mat out(p.members[0].head.target.mean.rows(), s.cols());
+    for (std::size_t e = 0; e < asks.size(); ++e)
+      if (!asks[e].empty())
+        out(Eigen::all, asks[e]) = p.elite(int(e)).sample(Mat(in(Eigen::all, asks[e])),
+                                                          rng.normal(out.rows(), Eigen::Index(asks[e].size())));
+    if (!out.isFinite().all()) throw NotFinite("the model's prediction is not finite");
+    return outcome(s, out);
+  }
+  // The mean of the elites' means.
+  Outcome mean(const Mat& s, const Mat& a) const {
+    const Mat in = x(s, a);
+    Mat sum = p.elite(0).predict(in).mu;
+    for (std::size_t e = 1; e < p.elites.size(); ++e) sum += p.elite(int(e)).predict(in).mu;
+    return outcome(s, sum / Real(p.elites.size()));
+  }
+  double holdout_mse() const { return p.holdout_mse[p.elites[0]]; }  // of the best member
+
+  template <class Ar> void io(Ar& ar) { ar("p", p); }
+
+ private:
+  static int inputs(const Env& env) {
+    return int(env.net_input(Mat::Zero(env.state_dim, 1)).rows()) + env.action_dim;
+  }
+  static int targets(const Env& env) {
+    const Mat s = Mat::Zero(env.state_dim, 1);
+    return int(env.net_target(s, s).rows());
+  }
+};
+
+// k steps of pi in the model from each column of s (state_dim, n), one Batch a step. A branch that has ended goes no
+// further, so the batches become smaller.
+template <class Model>
+std::vector<Batch> branch(const Model& model, const SquashedGaussian& pi, Mat s, int k, Rng& rng) {
+  std::vector<Batch> steps;
+  for (int i = 0; i < k && s.cols() > 0; ++i) {
+    const Mat a = pi.sample(s, rng.normal(pi.action_dim(), s.cols())).a;
+    const Outcome o = model.sample(s, a, rng);
+    steps.push_back({s, a, o.r, o.s_next, o.not_done});
+    std::vector<int> alive;
+    for (int j = 0; j < s.cols(); ++j)
+      if (o.not_done(0, j) > 0) alive.push_back(j);
+    s = Mat(o.s_next(Eigen::all, alive));
+  }
+  return steps;
+}
+
+// M branches of k steps from states of D_env, into D_model: the first steps first. The branches are split into blocks
+// with a generator each, so the numbers do not depend on the number of threads. model.sample(s, a, rng) gives an Outcome.
+// Throws std::invalid_argument if D_env is empty, NotFinite as model.sample.
+template <class Model>
+void rollout(const Model& model, const SquashedGaussian& pi, const Transitions& D_env, int M, int k,
+             Transitions& D_model, Rng& rng) {
+  constexpr int block = 500;
+  const Mat s = D_env.sample(M, rng).s;                                        //(7) s_t uniformly from D_env
+  const int blocks = (M + block - 1) / block;
+  std::vector<Rng> rngs;
+  for (int b = 0; b < blocks; ++b) rngs.push_back(rng.split());
+  std::vector<std::vector<Batch>> branches(blocks);
+  parallel_for(blocks, [&](int b, int) {                                       //(8) k steps of pi, add to D_model
+    branches[b] = branch(model, pi, s.middleCols(b * block, std::min(block, M - b * block)), k, rngs[b]);
+  });
+  for (int i = 0; i < k; ++i)
+    for (const std::vector<Batch>& steps : branches)
+      if (i < int(steps.size())) D_model.add(steps[i]);
+}

@@ -1,0 +1,29 @@
+// Everything that a run of MBPO changes.
+#pragma once
+#include <memory>
+#include "chapters/06_mbpo/mbpo.h"
+#include "chapters/06_mbpo/mbpo_options.h"
+
+//(1) Initialize policy pi_phi, predictive model p_theta, environment dataset D_env, model dataset D_model
+struct Training {
+  int seed;
+  long step = 0;  // real steps so far
+  Rng rng, eval_rng;
+  std::unique_ptr<Env> env, env_eval;
+  Sac agent;
+  LearnedModel model;
+  Transitions D_env, D_model;
+
+  Training(const MbpoOptions& opt, int seed)
+      : seed(seed), rng(seed), eval_rng(rng.split()), env(make_env(opt.env)), env_eval(make_env(opt.env)),
+        agent(env->state_dim, env->action_dim, opt.sac(), rng), model(*env, opt.ensemble(), rng),
+        D_env(env->state_dim, env->action_dim, 1000000), D_model(env->state_dim, env->action_dim, opt.rollouts) {
+    if (opt.target_entropy != 0) agent.target_entropy = opt.target_entropy;
+    env->reset(rng);
+  }
+
+  template <class Ar> void io(Ar& ar) {
+    ar("seed", seed), ar("step", step), ar("rng", rng), ar("eval_rng", eval_rng), ar("env", *env);
+    ar("agent", agent), ar("model", model), ar("D_env", D_env), ar("D_model", D_model);
+  }
+};
