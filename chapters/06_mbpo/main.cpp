@@ -4,12 +4,11 @@
 //   build/06_mbpo                                      pendulum, 1 seed: TIME
 //   build/06_mbpo --real-ratio 1                       the same learner without a model: SAC
 //   build/06_mbpo --env hopper --preset paper --steps 40000 --checkpoint hopper.ckpt
-#include "chapters/00_toolbox/claims.h"        // Claims
 #include "chapters/00_toolbox/curves.h"        // curves
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
-#include "chapters/00_toolbox/safetensors.h"   // save_networks, load_networks
 #include "chapters/05_model_free/evaluate.h"   // evaluate, at_step, Stopwatch
+#include "chapters/06_mbpo/claims.h"
 #include "chapters/06_mbpo/training.h"
 #include "plots/picture.h"  // frames
 #include "plots/plot.h"     // Figure, draw, animate
@@ -62,20 +61,33 @@ void run(const Options& opt, Training& x, Logs& logs) {
   });
 }
 
-// What is kept by --save: networks, optimisers, temperature.
-struct Learned {
-  Training& x;
-  template <class Ar> void io(Ar& ar) { ar("agent", x.agent), ar("model", x.model); }
-};
+// From the CSV files: return, and the model's holdout error with k.
+void plot(const Options& opt) {
+  const Table table = read_csv(opt.path(".csv"));
+  Panel returns{.title = opt.env, .x_label = "real environment steps", .y_label = "return"};
+  Panel promise{.title = "what the critics promise, and what comes out", .x_label = "real environment steps",
+                .y_label = "discounted return of an episode"};
+  Panel model{.title = "the model", .x_label = "real environment steps", .y_label = "holdout error", .log_y = true};
+  for (const Curve& c : curves(table, {"algo"}, "env_steps", "eval_return"))
+    returns.layers.push_back(curve(c.label == "sac" ? "SAC" : "MBPO", c.x, c.mean, c.low, c.high));
+  for (const auto& [column, label] : {std::pair("value", "promised"), std::pair("discounted_return", "came out")})
+    for (const Curve& c : curves(table, {}, "env_steps", column))
+      promise.layers.push_back(curve(label, c.x, c.mean, c.low, c.high));
+  for (const Curve& c : curves(table, {}, "env_steps", "holdout_mse"))
+    model.layers.push_back(curve("best member", c.x, c.mean, c.low, c.high));
+  Figure figure{.width = 1200, .height = 420, .panels = {returns, promise}};
+  if (opt.uses_model()) figure.panels.push_back(model);
+  draw(figure, opt.path(".png"));
+}
 
 int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
+    if (opt.redraw) return plot(opt);
     std::unique_ptr<Training> x;
     const auto start = [&](int seed) {
       x = std::make_unique<Training>(opt, seed);
-      Learned learned{*x};
-      if (!opt.load.empty()) load_networks(opt.load, learned), check_all_finite(learned);
+      if (!opt.load.empty()) load_learned(opt.load, *x);
     };
     start(opt.seed);  // a file that does not fit is refused before anything is written
     Logs logs{RunLog(opt, {"algo", "env", "seed", "env_steps", "eval_return", "k", "G", "real_ratio", "holdout_mse",
@@ -86,7 +98,15 @@ int main(int argc, char** argv) {
       if (seed != opt.seed) start(seed);
       run(opt, *x, logs);
     }
-    if (!opt.save.empty()) save_networks(opt.save, Learned{*x}, {{"program", opt.program}, {"env", opt.env}});
-    finish(opt, "return");
+    if (!opt.save.empty()) save_learned(opt, *x);
+    const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
+    if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), "MBPO"),
+                         opt.path(".gif"));
+    if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
+    if (!opt.no_plot) plot(opt);
+    std::string headline = "no evaluation";
+    for (const Curve& c : curves(read_csv(opt.path(".csv")), {}, "env_steps", "eval_return"))
+      headline = "return " + to_text(std::lround(c.mean.back())) + " at " + to_text(c.x.back());
+    finish(opt, headline);
   });
 }

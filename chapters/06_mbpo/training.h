@@ -1,6 +1,7 @@
 // Everything that a run of MBPO changes.
 #pragma once
 #include <memory>
+#include "chapters/00_toolbox/safetensors.h"   // save_networks, load_networks
 #include "chapters/06_mbpo/mbpo.h"
 #include "chapters/06_mbpo/mbpo_options.h"
 
@@ -27,3 +28,20 @@ struct Training {
     ar("agent", agent), ar("model", model), ar("D_env", D_env), ar("D_model", D_model);
   }
 };
+
+// What --save keeps of it: policy, critics and model with their optimisers.
+struct Learned {
+  Training& x;
+  template <class Ar> void io(Ar& ar) { ar("agent", x.agent), ar("model", x.model); }
+};
+inline void save_learned(const MbpoOptions& opt, Training& x) {
+  save_networks(opt.save, Learned{x}, {{"program", opt.program}, {"env", opt.env}});
+}
+// Throws BadInput as load_networks and also if an elite is no member, NotFinite if a number is not.
+inline void load_learned(const std::string& path, Training& x) {
+  Learned learned{x};
+  load_networks(path, learned), check_all_finite(learned);
+  for (const int m : x.model.p.elites)
+    if (m < 0 || m >= int(x.model.p.members.size()))
+      throw BadInput(path + ": elites names a member that is not there");
+}

@@ -1,0 +1,29 @@
+// What the slide "MBPO Experiments" says, in numbers of the CSV files.
+#pragma once
+#include "chapters/00_toolbox/claims.h"        // Claims
+#include "chapters/05_model_free/evaluate.h"   // reaches, median
+#include "chapters/06_mbpo/mbpo_options.h"
+
+// The real steps after which two evaluations in a row are above the threshold, per seed; infinite if never.
+inline std::vector<double> steps_to(const MbpoOptions& opt, const Table& table, double threshold) {
+  std::vector<double> steps;
+  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
+    const Table rows = table.where("seed", to_text(seed));
+    steps.push_back(reaches(rows.numbers("env_steps"), rows.numbers("eval_return"), threshold));
+  }
+  return steps;
+}
+
+// Of the main program's run.
+inline void claim(const MbpoOptions& opt, const Table& table) {
+  Claims claims(opt);
+  const std::string slide = "MBPO Experiments", seeds = " of " + to_text(opt.seeds) + " seeds";
+  if (opt.env == "pendulum" && opt.preset == "lecture")
+    claims.at_most("pendulum: steps to -250, median" + seeds, slide, exact(median(steps_to(opt, table, -250))), 1200);
+  if (opt.env == "inverted_pendulum" && opt.preset == "paper") {
+    double reached = 0;
+    for (const double steps : steps_to(opt, table, 999)) reached += steps <= 5000;
+    claims.at_least("inverted_pendulum: seeds that reach 1000 within 5000 steps, share" + seeds, slide,
+                    exact(reached / opt.seeds), 0.8);
+  }
+}

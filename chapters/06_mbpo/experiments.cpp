@@ -1,0 +1,147 @@
+// "Does the model really help improve the data efficiency?" (slides "Key Questions of Deep MBRL", "MBPO Experiments").
+// MBPO, the same learner without a model and as many updates (SAC at the same G), the same at G = 1, and SAC of chapter
+// 05. The picture: return against real steps, PPO's and PETS's curves beside them if 05_model_free_ppo and 04_pets have
+// run before on the same task and into the same folder.
+//
+//   build/06_mbpo_experiments            pendulum, 1 seed: TIME
+//   build/06_mbpo_experiments --env half_cheetah --seeds 3
+#include <filesystem>
+#include "chapters/00_toolbox/curves.h"      // curves
+#include "chapters/00_toolbox/progress.h"    // Progress, finish
+#include "chapters/00_toolbox/run_log.h"     // RunLog, read_csv
+#include "chapters/06_mbpo/claims.h"
+#include "chapters/06_mbpo/learn.h"
+#include "plots/picture.h"  // frames
+#include "plots/plot.h"     // Figure, draw, animate
+
+struct Options : MbpoOptions {
+  using MbpoOptions::MbpoOptions;
+  static constexpr const char* about = "MBPO against SAC (slide \"MBPO Experiments\")";
+  int slow_steps = opt("slow-steps", 6000, "real steps of SAC at G = 1; 0: not run", at_least(0));
+  int sac_batch  = opt("sac-batch", 256, "transitions of an update of chapter 05's SAC", at_least(1));
+  Real sac_alpha = opt("sac-alpha", 1.0f, "its temperature at the start", above(0));
+  static Preset lecture() { return {{"steps", 2000}}; }
+  static Preset smoke() {
+    Preset preset = MbpoOptions::smoke();
+    preset.insert_or_assign("slow-steps", 120), preset.insert_or_assign("sac-batch", 16);
+    return preset;
+  }
+  void check() const {
+    MbpoOptions::check();
+    if (!uses_model()) throw BadInput("--real-ratio 1: that is SAC, which is run beside MBPO anyway");
+  }
+  std::string name(const std::string& algo) const {
+    return algo == "mbpo"       ? "MBPO, G = " + to_text(updates)
+           : algo == "sac"      ? "SAC, same learner, G = " + to_text(updates)
+           : algo == "sac_slow" ? "SAC, same learner, G = 1"
+                                : "SAC of chapter 05, G = 1";
+  }
+  std::vector<std::string> algos() const {
+    std::vector<std::string> all = {"mbpo", "sac"};
+    if (slow_steps > 0) all.insert(all.end(), {"sac_slow", "sac_05"});
+    return all;
+  }
+  MbpoOptions with(const std::string& algo) const {
+    MbpoOptions opt = *this;
+    if (algo != "mbpo") opt.real_ratio = 1;
+    if (algo.starts_with("sac_")) opt.updates = 1, opt.steps = slow_steps;
+    if (algo == "sac_05") opt.batch = sac_batch, opt.alpha = sac_alpha;
+    return opt;
+  }
+};
+
+// From the CSV files.
+void plot(const Options& opt) {
+  Panel panel{.title = opt.env, .x_label = "real environment steps", .y_label = "return of an episode"};
+  double last = 0;
+  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return")) {
+    panel.layers.push_back(curve(opt.name(c.label), c.x, c.mean, c.low, c.high));
+    last = std::max(last, c.x.back());
+  }
+  for (const auto& [program, name] : {std::pair("05_model_free_ppo", "PPO"), std::pair("04_pets", "PETS")}) {
+    const std::string path = (std::filesystem::path(opt.out) / program).string() + ".csv";
+    if (!std::filesystem::exists(path) || read_csv(path).options["env"] != opt.env) continue;
+    for (Curve c : curves(read_csv(path), {}, "env_steps", "eval_return")) {
+      const std::size_t n = std::upper_bound(c.x.begin(), c.x.end(), last) - c.x.begin();
+      for (std::vector<double>* column : {&c.x, &c.mean, &c.low, &c.high}) column->resize(n);
+      if (n > 1) panel.layers.push_back(curve(name, c.x, c.mean, c.low, c.high));
+    }
+  }
+  draw({.width = 900, .height = 520, .panels = {panel}}, opt.path(".png"));
+}
+
+// How many times the real steps of MBPO do the others need to the threshold? On the median of the seeds.
+void claim_steps(const Options& opt, const Table& table, double threshold, Claims& claims) {
+  const std::string slide = "MBPO Experiments";
+  const double mbpo = median(steps_to(opt, table.where("algo", "mbpo"), threshold));
+  for (const auto& [algo, factor] : {std::pair("sac_05", 3), std::pair("sac_slow", 3), std::pair("sac", 1)}) {
+    if (table.where("algo", algo).rows.empty()) continue;
+    const std::vector<double> steps = steps_to(opt, table.where("algo", algo), threshold);
+    claims.at_least(opt.env + ": median steps to " + to_text(threshold) + ", " + opt.name(algo) + " over MBPO", slide,
+                    exact(median(steps) / mbpo), factor);
+  }
+}
+
+// The mean return of all evaluations up to MBPO's last step: the area under the curve. MBPO minus SAC at the same G.
+void claim_area(const Options& opt, const Table& table, Claims& claims) {
+  std::vector<double> area, end;
+  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
+    const Table rows = table.where("seed", to_text(seed));
+    const std::vector<double> m = rows.where("algo", "mbpo").numbers("eval_return");
+    const std::vector<double> s = rows.where("algo", "sac").numbers("eval_return");
+    if (m.empty() || m.size() != s.size()) return;
+    const auto mean = [](const std::vector<double>& x, std::size_t from) {
+      return std::accumulate(x.begin() + long(from), x.end(), 0.0) / double(x.size() - from);
+    };
+    const std::size_t third = m.size() - std::min<std::size_t>(3, m.size());
+    area.push_back(mean(m, 0) - mean(s, 0)), end.push_back(mean(m, third) - mean(s, third));
+  }
+  const std::string what = opt.env + ": MBPO minus SAC at the same G, ", slide = "Key Questions of Deep MBRL";
+  claims.at_least(what + "mean return of all evaluations", slide, area, 0);
+  claims.at_least(what + "mean return of the last three", slide, end, 0);
+}
+
+int main(int argc, char** argv) {
+  return run_main(argc, argv, [&] {
+    const Options opt = parse<Options>(argc, argv);
+    if (opt.redraw) return plot(opt);
+    std::unique_ptr<Training> x;
+    const auto start = [&](int seed, const std::string& algo) {
+      x = std::make_unique<Training>(opt.with(algo), seed);
+      if (!opt.load.empty()) load_learned(opt.load, *x);
+    };
+    start(opt.seed, "mbpo");  // a file that does not fit is refused before anything is written
+    RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "G"});
+    long total = 0, done = 0;
+    for (const std::string& algo : opt.algos()) total += long(opt.with(algo).steps) * opt.with(algo).updates * opt.seeds;
+    Progress progress(opt, total, "return", "updates");
+    for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed)
+      for (const std::string& algo : opt.algos()) {
+        if (interrupted()) break;
+        const MbpoOptions how = opt.with(algo);
+        start(seed, algo);
+        learn(how, *x, how.steps, [&](int) {
+          progress.show(done + x->step * how.updates);
+          if (opt.eval_every > 0 && x->step % opt.eval_every == 0)
+            log.row(algo, opt.env, seed, x->step, eval_return(how, *x), how.updates);
+        });
+        done += long(how.steps) * how.updates;
+      }
+    if (!opt.save.empty()) save_learned(opt, *x);
+    const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
+    if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), "MBPO"),
+                         opt.path(".gif"));
+    if (!interrupted()) {
+      const Table table = read_csv(opt.path(".csv"));
+      Claims claims(opt);
+      if (opt.env == "pendulum") claim_steps(opt, table, -250, claims);
+      claim_area(opt, table, claims);
+    }
+    if (!opt.no_plot) plot(opt);
+    std::string headline = "no evaluation";
+    for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return"))
+      headline = (headline == "no evaluation" ? "" : headline + "; ") + opt.name(c.label) + ": return " +
+                 to_text(std::lround(c.mean.back())) + " at " + to_text(c.x.back());
+    finish(opt, headline);
+  });
+}
