@@ -564,12 +564,15 @@ TEST_CASE("a rollout's actions are drawn from pi: mean, deviation, shape, each s
     for (int j = 0; j < i; ++j) CHECK(std::abs(correlation(xi[i], xi[j])) < 4);
 }
 
-TEST_CASE("each step's action is chosen in the state of that step", "[06]") {
+TEST_CASE("each action is chosen in its own branch's state, of that step", "[06]") {
   Rng rng(100);
   const SquashedGaussian pi = simple_policy(2, {-0.5}, -20, 0.5);  // tanh(t / 2 - 1 / 2), nearly without noise
-  const std::vector<Batch> steps = branch(Clock{.ends = false}, pi, clocks(50), 4, rng);
+  Mat s = clocks(50);
+  for (int j = 0; j < 50; ++j) s(1, j) = Real(j % 3);
+  const std::vector<Batch> steps = branch(Clock{.ends = false}, pi, s, 4, rng);
   REQUIRE(steps.size() == 4);
-  for (int i = 0; i < 4; ++i) CHECK((steps[i].a - Real(std::tanh(0.5 * i - 0.5))).abs().maxCoeff() < Real(0.05));
+  for (int i = 0; i < 4; ++i)
+    CHECK((steps[i].a - (0.5 * (s.row(1) + Real(i)) - 0.5).tanh()).abs().maxCoeff() < Real(0.05));
 }
 
 TEST_CASE("each row asks an elite, uniform and drawn anew for each row and step; the others are never asked", "[06]") {
