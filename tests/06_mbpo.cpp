@@ -1079,7 +1079,7 @@ TEST_CASE("the papers' settings, in real steps; D_model holds 400000 k transitio
     CHECK(long(o.retain) * o.rollouts == x.per_k);
     CHECK(o.rollouts == 100000);
     CHECK(o.rollout_every == 250);
-    CHECK(o.real_ratio == Real(0.05f));
+    CHECK(o.real_ratio == Real(0.05));
     CHECK(o.batch == 256);
     CHECK(o.random_steps == (x.per_k == 100000 ? 500 : 5000));
     const EnsembleOptions how = o.ensemble(), mbpo = EnsembleOptions::mbpo();
@@ -1095,8 +1095,8 @@ TEST_CASE("the papers' settings, in real steps; D_model holds 400000 k transitio
     const SacOptions sac = o.sac();
     CHECK(sac.hidden == std::vector<int>{256, 256});
     CHECK(sac.lr == Real(3e-4));
-    CHECK(sac.gamma == Real(0.99f));
-    CHECK(sac.tau == Real(0.005f));
+    CHECK(sac.gamma == Real(0.99));
+    CHECK(sac.tau == Real(0.005));
   }
 }
 
@@ -1112,7 +1112,7 @@ TEST_CASE("a training is built as its options say", "[06]") {
   const auto t = made({"--target-entropy", "-0.05", "--members", "6", "--elites", "4", "--model-hidden", "9,7",
                        "--hidden", "5,6", "--gamma", "0.9", "--tau", "0.01", "--lr", "0.002", "--alpha", "0.3",
                        "--model-batch", "11", "--model-epochs", "12", "--patience", "13", "--raw-targets"});
-  CHECK(t->agent.target_entropy == Real(-0.05f));
+  CHECK(t->agent.target_entropy == Real(-0.05));
   CHECK(t->agent.options.hidden == std::vector<int>{5, 6});
   CHECK(double(t->agent.options.gamma) == Approx(0.9));
   CHECK(double(t->agent.options.tau) == Approx(0.01));
