@@ -113,7 +113,8 @@ int main(int argc, char** argv) {
     start(opt.seed, "mbpo");  // a file that does not fit is refused before anything is written
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "G"});
     long total = 0, done = 0;
-    for (const std::string& algo : opt.algos()) total += long(opt.with(algo).steps) * opt.with(algo).updates * opt.seeds;
+    for (const std::string& algo : opt.algos())
+      total += long(opt.with(algo).steps) * opt.with(algo).updates * opt.seeds;
     Progress progress(opt, total, "return", "updates");
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed)
       for (const std::string& algo : opt.algos()) {

@@ -25,8 +25,9 @@ inline Mat uniform_action(int action_dim, Rng& rng) { return rng.uniform(action_
 inline int rollout_length(long step, const std::vector<int>& schedule) {
   if (schedule.size() == 1) return schedule[0];
   const long e0 = schedule[0], e1 = schedule[1], k0 = schedule[2], k1 = schedule[3];
+  if (step < e0) return int(k0);
   if (step >= e1) return int(k1);
-  return int(k0 + std::floor(double(std::max(step - e0, 0L) * (k1 - k0)) / double(e1 - e0)));
+  return int(k0 + std::floor(double((step - e0) * (k1 - k0)) / double(e1 - e0)));
 }
 
 // Gives D another capacity; the newest transitions that fit stay, in the order of their arrival.
@@ -56,8 +57,8 @@ struct Mixture {
   }
 };
 
-// G updates on batches of which the share real_ratio is real. Returns the numbers of the last one. Throws as sac_update,
-// and std::invalid_argument if a store that is asked is empty.
+// G updates on batches of which the share real_ratio is real. Returns the numbers of the last one. Throws as sac_update
+// does, and std::invalid_argument if a store that is asked is empty.
 inline SacNumbers improve_policy(Sac& agent, const Transitions& D_env, const Transitions& D_model, int G, int batch,
                                  Real real_ratio, Rng& rng) {
   Mixture mixture;

@@ -14,7 +14,7 @@ struct Outcome {
   Mat not_done;   // (1, n), 0 where s_next is terminal
 };
 
-// p_theta(s', r | s, a): an ensemble that predicts [r, net_target(s, s')]; the task's own function says what is terminal.
+// p_theta(s', r | s, a): an ensemble that predicts [r, net_target(s, s')]. What is terminal says the task's own function.
 struct LearnedModel {
   const Env& env;
   Ensemble p;
@@ -84,8 +84,8 @@ std::vector<Batch> branch(const Model& model, const SquashedGaussian& pi, Mat s,
 }
 
 // M branches of k steps from states of D_env, into D_model: the first steps first. The branches are split into blocks
-// with a generator each, so the numbers do not depend on the number of threads. model.sample(s, a, rng) gives an Outcome.
-// Throws std::invalid_argument if D_env is empty, NotFinite as model.sample.
+// with a generator each, so the numbers do not depend on the number of threads. A Model has sample(s, a, rng), which
+// returns an Outcome. Throws std::invalid_argument if D_env is empty, NotFinite as model.sample.
 template <class Model>
 void rollout(const Model& model, const SquashedGaussian& pi, const Transitions& D_env, int M, int k,
              Transitions& D_model, Rng& rng) {
