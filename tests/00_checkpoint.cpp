@@ -93,7 +93,7 @@ std::string train(const Options& opt, int stop = 1000000) {
       if (training.t % 5 == 0) second.row(training.t, training.D.size);
       checkpoint.save_if_due(training.t, training);
     }
-    if (training.seed + 1 == opt.seed + opt.seeds) break;
+    if (training.seed + 1 >= opt.seed + opt.seeds) break;
     training = Training(opt, training.seed + 1);
   }
   return bytes_of(training);
@@ -396,7 +396,7 @@ TEST_CASE("after Ctrl-C no checkpoint is written: the step may have been cut sho
   CHECK(fs::exists(place.file));
 }
 
-TEST_CASE("--resume without the file, with --load, and a --checkpoint that cannot be written: refused at the start",
+TEST_CASE("--resume without the file or with --load, and a --checkpoint that cannot be written, are refused",
           "[00][checkpoint]") {
   const Place place;
   const auto refused = [&](const std::vector<std::string>& words) {
@@ -530,7 +530,7 @@ std::optional<std::string> kill_at_stop(pid_t child, int n) {
 TEST_CASE("a run that is killed before or after any system call goes on, and a complete checkpoint is never gone",
           "[00][checkpoint]") {
   const Place place;
-  const std::vector<std::string> words = {"--steps", "6", "--checkpoint-every", "2"};
+  const std::vector<std::string> words = {"--steps", "3", "--checkpoint-every", "1"};
   train(place.options(words));
   const std::string csv = place.csv();
   bool written = false, kept = false;
@@ -554,6 +554,7 @@ TEST_CASE("a run that is killed before or after any system call goes on, and a c
       CHECK(message<BadInput>([&] { load_networks(place.previous, training); }) == "");
     }
     REQUIRE(finish(start(place, again(place, words))) == 0);
+    CHECK(place.files() == 3);  // out, c, c.previous: what a killed run left behind is gone
     CHECK((place.csv() == csv));
   }
   CHECK(written);
