@@ -24,8 +24,8 @@ inline bool contains(const std::string& text, const std::string& part) { return 
 // A directory of its own for each test, gone afterwards.
 struct Scratch {
   fs::path path;
-  Scratch() {
-    std::string pattern = (fs::temp_directory_path() / "toolbox-XXXXXX").string();
+  explicit Scratch(const fs::path& parent = fs::temp_directory_path()) {
+    std::string pattern = (parent / "toolbox-XXXXXX").string();
     path = mkdtemp(pattern.data());
   }
   ~Scratch() { fs::remove_all(path); }

@@ -194,6 +194,12 @@ std::vector<double> Args::opt(const std::string& name, const std::vector<double>
 
 std::string Args::path(const std::string& ending) const { return (fs::path(out) / (program + ending)).string(); }
 
+bool of_this_start(const std::string& option) {
+  static const Check own = one_of({"out", "threads", "quiet", "no-plot", "gif", "redraw", "save", "load", "checkpoint",
+                                   "checkpoint-every", "resume"});
+  return own.accepts(option);
+}
+
 // --- the command line ------------------------------------------------------------------------------------------
 
 namespace {
@@ -267,8 +273,7 @@ Preset options_of_run(Registry& registry) {
   const std::string csv = (fs::path(registry.find("out").value) / (registry.about.program + ".csv")).string();
   Preset options;
   for (const auto& [name, value] : read_csv(csv).options) {
-    const bool own = one_of({"out", "redraw", "load", "save", "gif", "no-plot", "quiet", "threads"}).accepts(name);
-    if (own) continue;
+    if (of_this_start(name)) continue;
     check_value(registry.find(name), value);
     options.emplace(name, value);
   }
@@ -330,30 +335,39 @@ void check_directory(const std::string& name, const std::string& value, const fs
   if (access(parent.c_str(), W_OK | X_OK) != 0) refuse(name, value, "cannot write in " + parent.string());
 }
 
-void check_load(const std::string& load) {
+// A file to read: --load, --resume.
+void check_input(const std::string& name, const std::string& file) {
   std::error_code ignored;
-  if (!fs::exists(load, ignored)) refuse("load", load, "there is no such file");
-  if (!fs::is_regular_file(load, ignored)) refuse("load", load, "is not a file");
-  if (access(load.c_str(), R_OK) != 0) refuse("load", load, "cannot be read");
+  if (file.empty()) return;
+  if (!fs::exists(file, ignored)) refuse(name, file, "there is no such file");
+  if (!fs::is_regular_file(file, ignored)) refuse(name, file, "is not a file");
+  if (access(file.c_str(), R_OK) != 0) refuse(name, file, "cannot be read");
 }
 
-void check_save(const std::string& save, const std::string& out) {
+// A file to write by replacing it: --save, --checkpoint.
+void check_output(const std::string& name, const std::string& file, const std::string& out) {
   std::error_code ignored;
-  if (fs::is_directory(save, ignored)) refuse("save", save, "is a directory, a file name is wanted");
-  const fs::path directory = fs::absolute(save).lexically_normal().parent_path();
+  if (file.empty()) return;
+  if (fs::is_directory(file, ignored)) refuse(name, file, "is a directory, a file name is wanted");
+  if (fs::exists(file, ignored) && !fs::is_regular_file(file, ignored)) refuse(name, file, "is not a file");
+  const fs::path directory = fs::absolute(file).lexically_normal().parent_path();
   const fs::path made = fs::absolute(out).lexically_normal() / "";  // --out is created, no other directory is
   if (!fs::is_directory(directory, ignored) && directory != made.parent_path())
-    refuse("save", save, "there is no directory " + directory.string());
-  check_directory("save", save, directory);
+    refuse(name, file, "there is no directory " + directory.string());
+  check_directory(name, file, directory);
 }
 
 }  // namespace
 
 void prepare(Args& opt) {
   if (opt.out.empty()) refuse("out", "''", "a directory is wanted");
-  if (!opt.load.empty()) check_load(opt.load);
+  check_input("load", opt.load);
+  check_input("resume", opt.resume);
+  if (!opt.load.empty() && !opt.resume.empty())
+    refuse("resume", opt.resume, "goes on with everything that was learned, --load " + opt.load + " starts anew");
   check_directory("out", opt.out, opt.out);
-  if (!opt.save.empty()) check_save(opt.save, opt.out);
+  check_output("save", opt.save, opt.out);
+  check_output("checkpoint", opt.checkpoint, opt.out);
 #ifdef _OPENMP
   if (opt.threads > 0) omp_set_num_threads(opt.threads);
 #endif

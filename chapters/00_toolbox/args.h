@@ -101,6 +101,8 @@ struct Args {
   bool smoke = opt("smoke", false, "a complete but tiny run");
   bool redraw = opt("redraw", false, "draw the picture of the run in --out again, from its CSV file, and stop");
 
+  std::string checkpoint, resume;  // files: options of the programs whose Options derive from Checkpointed
+
   std::string program;                                     // the binary's name, "06_mbpo"
   std::vector<std::pair<std::string, std::string>> named;  // every option and its value as text, for the CSV head
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
@@ -108,6 +110,9 @@ struct Args {
   // <out>/<program><ending>: path(".csv"), path("_claims.csv").
   std::string path(const std::string& ending) const;
 };
+
+// Whether an option says how this start of a program is carried out and not what it computes: threads, files, pictures.
+bool of_this_start(const std::string& option);
 
 // The last checks and the only side effects of parse(): --threads is set, --out exists. Throws BadInput.
 void prepare(Args& opt);

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
+#include <filesystem>
 #include <limits>
-#include <sstream>
 #include <stdexcept>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "chapters/00_toolbox/errors.h"  // BadInput, LostOutput
+#include "chapters/00_toolbox/files.h"   // read_bytes, fnv1a, sync_directory_of
 
 std::string csv_cell(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -31,12 +32,23 @@ std::string csv_line(const std::vector<std::string>& cells) {
 }  // namespace
 
 RunLog::RunLog(const Args& opt, std::vector<std::string> columns, const std::string& ending)
-    : path(opt.path(ending)), width(columns.size()), file(std::fopen(path.c_str(), "we")) {
+    : path(opt.path(ending)), width(columns.size()) {
+  if (!opt.resume.empty()) return;
+  file.reset(std::fopen(path.c_str(), "we"));
   if (!file) throw LostOutput(path + ": cannot be created: " + std::strerror(errno));
   std::string head;
   for (const auto& [name, value] : opt.named) head += "# " + name + "=" + one_line(value) + "\n";
   put(head + csv_line(columns));
 }
+
+std::string RunLog::name() const { return std::filesystem::path(path).filename().string(); }
+
+std::FILE* RunLog::opened() const {
+  if (!file) throw std::logic_error(path + ": rows before Checkpoint::resume, or no Checkpoint knows this log");
+  return file.get();
+}
+
+void RunLog::lost() const { throw LostOutput(path + ": cannot be written: " + std::strerror(errno)); }
 
 void RunLog::write(const std::vector<std::string>& cells) {
   if (cells.size() != width)
@@ -46,12 +58,34 @@ void RunLog::write(const std::vector<std::string>& cells) {
 }
 
 void RunLog::put(const std::string& line) {
-  const bool written = std::fwrite(line.data(), 1, line.size(), file.get()) == line.size();
-  if (!written || std::fflush(file.get()) != 0) throw LostOutput(path + ": cannot be written: " + std::strerror(errno));
+  const bool whole = std::fwrite(line.data(), 1, line.size(), opened()) == line.size();
+  if (!whole || std::fflush(opened()) != 0) lost();
   // A file whose directory was removed still takes every byte: ask whether it has a name left.
   struct stat status;
-  if (fstat(fileno(file.get()), &status) == 0 && status.st_nlink == 0)
+  if (fstat(fileno(opened()), &status) == 0 && status.st_nlink == 0)
     throw LostOutput(path + ": was removed during the run");
+  written = {written.bytes + line.size(), fnv1a(line, written.checksum)};
+}
+
+RunLog::Extent RunLog::sync() {
+  if (fsync(fileno(opened())) != 0) lost();
+  sync_directory_of(path);
+  return written;
+}
+
+void RunLog::check(const Extent& kept) const {
+  const std::string text = read_bytes(path);
+  if (text.size() < kept.bytes)
+    throw BadInput(path + ": has " + to_text(text.size()) + " bytes, the checkpoint counts " + to_text(kept.bytes));
+  if (fnv1a(std::string_view(text).substr(0, kept.bytes)) != kept.checksum)
+    throw BadInput(path + ": its first " + to_text(kept.bytes) + " bytes are not those that the checkpoint counts");
+  if (access(path.c_str(), W_OK) != 0) throw BadInput(path + ": cannot be written: " + std::strerror(errno));
+}
+
+void RunLog::go_on(const Extent& kept) {
+  file.reset(std::fopen(path.c_str(), "ae"));  // every row goes to the end, wherever that is
+  if (!file || ftruncate(fileno(file.get()), static_cast<off_t>(kept.bytes)) != 0) lost();
+  written = kept;
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------
@@ -77,19 +111,12 @@ bool read_row(const std::string& text, size_t& at, int& line, std::vector<std::s
   return false;
 }
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) throw BadInput(path + ": cannot be read, or is empty");
-  return text.str();
-}
-
 }  // namespace
 
 Table read_csv(const std::string& path) {
   Table table;
   table.path = path;
-  const std::string text = read_file(path);
+  const std::string text = read_bytes(path);
   int line = 1;
   size_t at = 0;
   while (at < text.size() && text[at] == '#') {

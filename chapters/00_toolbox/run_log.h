@@ -5,19 +5,22 @@
 //   1000,-183.5
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "chapters/00_toolbox/args.h"  // Args
+#include "chapters/00_toolbox/args.h"   // Args
+#include "chapters/00_toolbox/files.h"  // fnv1a
 
 // A cell as CSV wants it: texts with a comma, a quote or a line break are quoted, quotes inside doubled.
 std::string csv_cell(const std::string& text);
 
 struct RunLog {
-  // Creates <out>/<program><ending> with the options as head and `columns` as header row. Throws LostOutput.
+  // Creates <out>/<program><ending> with the options as head and `columns` as header row. With --resume it leaves the
+  // file that is there alone, and takes rows after Checkpoint::resume. Throws LostOutput.
   RunLog(const Args& opt, std::vector<std::string> columns, const std::string& ending = ".csv");
 
   // Appends a row, one number or text per column, and hands it to the operating system at once. Numbers are written
@@ -29,13 +32,25 @@ struct RunLog {
   }
   void write(const std::vector<std::string>& cells);
 
+  // What checkpoint.h keeps of a log: how long it was, and the checksum of that.
+  struct Extent {
+    std::uint64_t bytes = 0, checksum = fnv1a("");
+  };
+  Extent sync();                         // of what is written so far, which is then on the disk. Throws LostOutput
+  void check(const Extent& kept) const;  // throws BadInput unless the file is there, can be written and begins so
+  void go_on(const Extent& kept);        // cuts off what comes after it, and takes rows. Throws LostOutput
+  std::string name() const;              // the file's, without its directory
+
  private:
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   std::string path;
   size_t width;
-  std::unique_ptr<std::FILE, Close> file;
+  std::unique_ptr<std::FILE, Close> file;  // null with --resume, until go_on
+  Extent written;
+  std::FILE* opened() const;  // the file; without one it is a mistake in the program (std::logic_error)
+  [[noreturn]] void lost() const;
   void put(const std::string& line);
 };
 

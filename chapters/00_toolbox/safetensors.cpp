@@ -6,17 +6,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fcntl.h>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <unistd.h>
 
-#include "chapters/00_toolbox/errors.h"  // BadInput, LostOutput
+#include "chapters/00_toolbox/errors.h"  // BadInput
+#include "chapters/00_toolbox/files.h"   // read_bytes, write_beside, put_in_place
 
 static_assert(std::endian::native == std::endian::little, "safetensors holds little-endian numbers");
 
@@ -57,22 +52,9 @@ std::string encode(const TensorFile& file) {
 }
 
 void write_safetensors(const std::string& path, const TensorFile& file) {
-  const std::string bytes = encode(file);
   const std::string beside = path + "." + to_text(getpid()) + ".tmp";
-  const int out = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-  bool written = out >= 0;
-  for (size_t at = 0; written && at < bytes.size();) {
-    const ssize_t n = write(out, bytes.data() + at, bytes.size() - at);
-    if (n > 0) at += static_cast<size_t>(n);
-    else if (n == 0 || errno != EINTR) written = false;
-  }
-  written = written && fsync(out) == 0;
-  int error = errno;
-  if (out >= 0 && close(out) != 0 && written) written = false, error = errno;
-  if (written && std::rename(beside.c_str(), path.c_str()) != 0) written = false, error = errno;
-  if (written) return;
-  if (out >= 0) unlink(beside.c_str());
-  throw LostOutput(path + ": cannot be written: " + std::strerror(error));
+  write_beside(path, beside, encode(file));
+  put_in_place(path, beside);
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------
@@ -189,14 +171,7 @@ TensorFile decode(const std::string& bytes, const std::string& name) {
   }
 }
 
-TensorFile read_safetensors(const std::string& path) {
-  std::error_code ignored;
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  if (!std::filesystem::is_regular_file(path, ignored) || !file) throw BadInput(path + ": there is no such file");
-  bytes << file.rdbuf();
-  return decode(bytes.str(), path);
-}
+TensorFile read_safetensors(const std::string& path) { return decode(read_bytes(path), path); }
 
 // --- archives --------------------------------------------------------------------------------------------------
 

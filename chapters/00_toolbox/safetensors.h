@@ -200,14 +200,20 @@ void save_networks(const std::string& path, const T& object, const std::map<std:
   write_safetensors(path, archive.file);
 }
 
-// Reads them back. Throws BadInput, one line that names the file and the mismatch; the object is then as it was.
+// Copies a file into the object. Throws BadInput, one line that names the file and the mismatch; the object is then as
+// it was.
 template <class T>
-void load_networks(const std::string& path, T& object) {
-  const TensorFile file = read_safetensors(path);
+void load_members(const std::string& path, const TensorFile& file, T& object) {
   LoadArchive check(path, file, false), load(path, file, true);
   object.io(check);
   check.check_left_over();
   object.io(load);
+}
+
+// Reads back what save_networks wrote. Throws BadInput as load_members does.
+template <class T>
+void load_networks(const std::string& path, T& object) {
+  load_members(path, read_safetensors(path), object);
 }
 
 struct FiniteArchive : Archive<FiniteArchive> {
