@@ -17,6 +17,7 @@ struct Options : MbpoOptions {
   std::vector<int> k = opt("k", std::vector<int>{1, 5, 15, 50}, "lengths of branches to learn from", at_least(1));
   int horizon      = opt("horizon", 200, "longest branch whose error is measured", at_least(1));
   int trajectories = opt("trajectories", 100, "real trajectories to compare branches with", at_least(2));
+  static std::vector<std::string> without() { return {"checkpoint", "checkpoint-every", "resume"}; }
   static Preset lecture() { return {{"steps", 1200}, {"updates", 10}, {"real-ratio", 0.05}}; }
   static Preset smoke() {
     Preset preset = MbpoOptions::smoke();

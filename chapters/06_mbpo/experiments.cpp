@@ -20,6 +20,7 @@ struct Options : MbpoOptions {
   int slow_steps = opt("slow-steps", 6000, "real steps of SAC at G = 1; 0: not run", at_least(0));
   int sac_batch  = opt("sac-batch", 256, "transitions of an update of chapter 05's SAC", at_least(1));
   Real sac_alpha = opt("sac-alpha", 1.0f, "its temperature at the start", above(0));
+  static std::vector<std::string> without() { return {"checkpoint", "checkpoint-every", "resume"}; }
   static Preset lecture() { return {{"steps", 2000}}; }
   static Preset smoke() {
     Preset preset = MbpoOptions::smoke();

@@ -21,11 +21,10 @@ struct Options : MbpoOptions {
 struct Logs {
   RunLog rows, seconds;
   Progress progress;
-  Stopwatch watch;
 };
 
 void evaluate(const Options& opt, Training& x, int k, const SacNumbers& numbers, Logs& logs) {
-  logs.watch.stop();
+  x.watch.stop();
   const Evaluation e = evaluate(*x.env_eval, opt.eval_episodes, opt.gamma, x.eval_rng,
                                 [&](const Mat& s) { return x.agent.pi.mean_action(s); },
                                 [&](const Mat& s) {
@@ -35,12 +34,12 @@ void evaluate(const Options& opt, Training& x, int k, const SacNumbers& numbers,
   logs.rows.row(opt.uses_model() ? "mbpo" : "sac", opt.env, x.seed, x.step, e.eval_return, k, opt.updates,
                 opt.real_ratio, x.model.holdout_mse(), x.model.p.epochs, long(x.D_model.size), e.value,
                 e.discounted_return, numbers.Q, numbers.Q_loss, numbers.entropy, x.agent.alpha());
-  logs.seconds.row(opt.env, x.seed, x.step, logs.watch.seconds);
+  logs.seconds.row(opt.env, x.seed, x.step, x.watch.seconds);
   logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps, e.eval_return);
-  logs.watch.start();
+  x.watch.start();
 }
 
-void run(const Options& opt, Training& x, Logs& logs) {
+void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
   const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
   for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
 
@@ -58,6 +57,7 @@ void run(const Options& opt, Training& x, Logs& logs) {
       logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps);
       if (opt.eval_every > 0 && x.step % opt.eval_every == 0) evaluate(opt, x, k, numbers, logs);
     }
+    if ((x.step - opt.random_steps) % opt.epoch_steps == 0) checkpoint.save_if_due(x.step, x);  // between two epochs
   });
 }
 
@@ -91,12 +91,15 @@ int main(int argc, char** argv) {
     };
     start(opt.seed);  // a file that does not fit is refused before anything is written
     Logs logs{RunLog(opt, {"algo", "env", "seed", "env_steps", "eval_return", "k", "G", "real_ratio", "holdout_mse",
-                           "fit_epochs", "model_size", "value", "discounted_return", "Q", "Q_loss", "entropy", "alpha"}),
+                           "fit_epochs", "model_size", "value", "discounted_return", "Q", "Q_loss", "entropy",
+                           "alpha"}),
               RunLog(opt, {"env", "seed", "env_steps", "seconds"}, "_seconds.csv"),
-              Progress(opt, long(opt.steps) * opt.seeds), {}};
-    for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-      if (seed != opt.seed) start(seed);
-      run(opt, *x, logs);
+              Progress(opt, long(opt.steps) * opt.seeds)};
+    Checkpoint checkpoint(opt, {&logs.rows, &logs.seconds});
+    checkpoint.resume(*x);
+    for (int seed = x->seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
+      if (seed != x->seed) start(seed);
+      run(opt, *x, logs, checkpoint);
     }
     if (!opt.save.empty()) save_learned(opt, *x);
     const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };

@@ -2,14 +2,14 @@
 #pragma once
 #include <algorithm>
 #include <memory>
-#include "chapters/00_toolbox/args.h"    // Args
-#include "chapters/00_toolbox/errors.h"  // BadInput
-#include "chapters/04_pets/ensemble.h"   // EnsembleOptions
-#include "chapters/05_model_free/sac.h"  // SacOptions
+#include "chapters/00_toolbox/checkpoint.h"  // Checkpointed
+#include "chapters/00_toolbox/errors.h"      // BadInput
+#include "chapters/04_pets/ensemble.h"       // EnsembleOptions
+#include "chapters/05_model_free/sac.h"      // SacOptions
 #include "envs/env.h"
 
-struct MbpoOptions : Args {
-  using Args::Args;
+struct MbpoOptions : Checkpointed {
+  using Checkpointed::Checkpointed;
   int steps        = opt("steps", 4000, "real environment steps in all, the random ones included", at_least(1));
   int random_steps = opt("random-steps", 200, "uniform random steps before the first model", at_least(1));
   int epoch_steps  = opt("epoch-steps", 50, "E, real steps between two model trainings", at_least(1));

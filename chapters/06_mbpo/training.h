@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include "chapters/00_toolbox/safetensors.h"   // save_networks, load_networks
+#include "chapters/05_model_free/evaluate.h"   // Stopwatch
 #include "chapters/06_mbpo/mbpo.h"
 #include "chapters/06_mbpo/mbpo_options.h"
 
@@ -14,6 +15,7 @@ struct Training {
   Sac agent;
   LearnedModel model;
   Transitions D_env, D_model;
+  Stopwatch watch;  // evaluations not counted
 
   Training(const MbpoOptions& opt, int seed)
       : seed(seed), rng(seed), eval_rng(rng.split()), env(make_env(opt.env)), env_eval(make_env(opt.env)),
@@ -26,6 +28,7 @@ struct Training {
   template <class Ar> void io(Ar& ar) {
     ar("seed", seed), ar("step", step), ar("rng", rng), ar("eval_rng", eval_rng), ar("env", *env);
     ar("agent", agent), ar("model", model), ar("D_env", D_env), ar("D_model", D_model);
+    ar("seconds", watch.seconds);
   }
 };
 
