@@ -263,11 +263,17 @@ CLAIMS_04_pets_ablation := --seeds 5
 CLAIMS_05_model_free := --seeds 5
 CLAIMS_05_model_free_ppo := --seeds 5
 CLAIMS_05_model_free_against_pets := --seeds 5 --updates 1,10 --steps 20000,10000
+CLAIMS_06_mbpo := --seeds 5
+CLAIMS_06_mbpo_bound := --seeds 5
+CLAIMS_06_mbpo_model_generalisation := --seeds 5
+CLAIMS_06_mbpo_compounding := --seeds 5
+CLAIMS_06_mbpo_experiments := --seeds 5
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
   $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
-claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%))
+claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%)) build/tests
+	@build/tests '[kill]'
 	@$(call claim_runs,$(filter-out $(LONG_CLAIMS),$(COURSE)))
 	@grep -hv '^#' "$$OUT"/*_claims.csv $(foreach e,$(sort $(foreach p,$(COURSE),$(TASKS_$(p)))),"$$OUT/$(e)"/*_claims.csv) | awk 'NR == 1 || !/^claim,slide,/'
 claims-long: $(LONG_CLAIMS:%=build/%)

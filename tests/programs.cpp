@@ -27,8 +27,9 @@ std::string content(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Starts a program without a shell; after `interrupt_ms` (if not 0) it gets a Ctrl-C.
-Run run(const std::string& program, const std::vector<std::string>& arguments, int interrupt_ms = 0) {
+// Starts a program without a shell; after `interrupt_ms` (if not 0) it gets a Ctrl-C, or another signal.
+Run run(const std::string& program, const std::vector<std::string>& arguments, int interrupt_ms = 0,
+        int signal = SIGINT) {
   fs::create_directories(scratch);
   const fs::path out = scratch / "stdout", err = scratch / "stderr";
   const pid_t child = fork();
@@ -45,7 +46,7 @@ Run run(const std::string& program, const std::vector<std::string>& arguments, i
   }
   if (interrupt_ms > 0) {
     usleep(1000 * interrupt_ms);
-    kill(child, SIGINT);
+    kill(child, signal);
   }
   int status = 0;
   waitpid(child, &status, 0);
@@ -80,6 +81,29 @@ std::string rows(const fs::path& path) {
   for (std::string line; std::getline(in, line);)
     if (!line.starts_with("#")) result += line + "\n";
   return result;
+}
+
+// Kills a training again and again, later each time, and resumes it until it ends: are its rows those of a run that was
+// left alone?
+void check_killed_and_resumed(const std::string& program, const std::string& seed) {
+  INFO(program << " --seed " << seed);
+  const fs::path whole = fresh("whole"), killed = fresh("killed"), checkpoint = killed / "state";
+  std::vector<std::string> words = {"--smoke", "--quiet", "--no-plot", "--seed", seed, "--seeds", "2"};
+  words.insert(words.end(), {"--steps", "400", "--checkpoint-every", "20", "--out"});
+  std::vector<std::string> alone = words;
+  alone.push_back(whole);
+  REQUIRE(run(program, alone).status == 0);
+  words.insert(words.end(), {killed, "--checkpoint", checkpoint});
+  int kills = 0;
+  for (int status = -1; status != 0; ++kills) {
+    REQUIRE(kills < 100);
+    std::vector<std::string> again = words;
+    if (fs::exists(checkpoint)) again.insert(again.end(), {"--resume", checkpoint});
+    status = run(program, again, 20 + 20 * kills, SIGKILL).status;
+    REQUIRE((status == 0 || status == 1000 + SIGKILL));
+  }
+  CHECK(kills > 2);
+  CHECK(rows(killed / (program + ".csv")) == rows(whole / (program + ".csv")));
 }
 
 // The common options that a program has.
@@ -254,4 +278,13 @@ TEST_CASE("--redraw draws the picture again from the CSV file and writes nothing
     if (gnuplot()) CHECK(fs::exists(out / (program + ".png")));
     CHECK(run(program, {"--redraw", "--out", out / "nothing"}).status == 2);
   }
+}
+
+TEST_CASE("a training that is killed at any moment and resumed writes the same CSV, byte for byte", "[program]") {
+  for (const std::string& program : programs())
+    if (has_option(program, "--checkpoint")) check_killed_and_resumed(program, "0");
+}
+
+TEST_CASE("the same with ten seeds", "[.][kill]") {  // make claims
+  for (int seed = 1; seed <= 10; ++seed) check_killed_and_resumed("06_mbpo", std::to_string(seed));
 }

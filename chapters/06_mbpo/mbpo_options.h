@@ -10,7 +10,7 @@
 
 struct MbpoOptions : Checkpointed {
   using Checkpointed::Checkpointed;
-  int steps        = opt("steps", 4000, "real environment steps in all, the random ones included", at_least(1));
+  int steps        = opt("steps", 2000, "real environment steps in all, the random ones included", at_least(1));
   int random_steps = opt("random-steps", 200, "uniform random steps before the first model", at_least(1));
   int epoch_steps  = opt("epoch-steps", 50, "E, real steps between two model trainings", at_least(1));
 
@@ -52,9 +52,9 @@ struct MbpoOptions : Checkpointed {
   }
   static Presets lecture_of() {
     const Preset robot = {{"steps", 10000}, {"random-steps", 1000}, {"epoch-steps", 250}, {"rollout-every", 250},
-                          {"rollouts", 20000}, {"hidden", {128, 128}}, {"model-hidden", {128, 128}},
-                          {"model-batch", 128}, {"model-epochs", 50}, {"lr", 3e-4}, {"updates", 10},
-                          {"eval-every", 1000}, {"eval-episodes", 5}};
+                          {"rollouts", 20000}, {"real-ratio", 0.05}, {"hidden", {128, 128}},
+                          {"model-hidden", {128, 128}}, {"model-batch", 128}, {"model-epochs", 50}, {"lr", 3e-4},
+                          {"updates", 10}, {"eval-every", 1000}, {"eval-episodes", 5}};
     Presets presets;
     for (const char* name : {"swimmer", "hopper", "half_cheetah", "half_cheetah_pets", "walker2d", "ant", "humanoid"})
       if (const auto all = env_names(); std::find(all.begin(), all.end(), name) != all.end()) presets[name] = robot;

@@ -14,7 +14,7 @@ struct Outcome {
   Mat not_done;   // (1, n), 0 where s_next is terminal
 };
 
-// p_theta(s', r | s, a): an ensemble that predicts [r, net_target(s, s')]. What is terminal says the task's own function.
+// p_theta(s', r | s, a): an ensemble that predicts [r, net_target(s, s')]. The task itself says what is terminal.
 struct LearnedModel {
   const Env& env;
   Ensemble p;

@@ -10,6 +10,8 @@
 // that a change of the machine's speed meets all of them.
 std::vector<double> time_in_turn(const std::vector<std::function<void()>>& functions);
 
+void use_threads(int n);
+
 // One line of the table; what does not apply stays empty.
 struct BenchRow {
   std::string name;
@@ -63,3 +65,4 @@ void bench_autodiff();
 void bench_envs();
 void bench_pets();
 void bench_sac();
+void bench_mbpo();

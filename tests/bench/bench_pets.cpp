@@ -3,19 +3,10 @@
 #include "chapters/03_shooting/cem.h"
 #include "chapters/04_pets/pets.h"
 #include "tests/bench/bench.h"
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 namespace {
 
 const std::vector<int> hidden = {200, 200, 200, 200}, sizes = {24, 200, 200, 200, 200, 36};
-
-void use_threads([[maybe_unused]] int n) {
-#ifdef _OPENMP
-  omp_set_num_threads(n);
-#endif
-}
 
 void print_row(const std::string& name, int threads, std::vector<std::function<void()>> functions) {
   use_threads(threads);

@@ -4,6 +4,15 @@
 #include <chrono>
 #include <cstdio>
 #include "tests/bench/bench.h"
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+void use_threads([[maybe_unused]] int n) {
+#ifdef _OPENMP
+  omp_set_num_threads(n);
+#endif
+}
 
 static double seconds(const std::function<void()>& f, long calls) {
   const auto start = std::chrono::steady_clock::now();
@@ -55,4 +64,5 @@ int main(int argc, char** argv) {
   if (group.empty() || group == "envs") bench_envs();
   if (group.empty() || group == "pets") bench_pets();
   if (group.empty() || group == "sac") bench_sac();
+  if (group.empty() || group == "mbpo") bench_mbpo();
 }
