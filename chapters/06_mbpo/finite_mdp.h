@@ -1,6 +1,7 @@
 // Finite MDPs, in which both sides of the bound can be computed exactly. Everything here is double: an inequality is
 // checked, nothing is trained.
 #pragma once
+#include <Eigen/LU>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -35,8 +36,8 @@ inline Matrix random_policy(int states, int actions, Rng& rng) {
   return pi;
 }
 
-// From each (s, a) one of `successors` states follows (a "Garnet" MDP); r uniform in [-1, 1].
-// 1 <= successors <= states.
+// From each (s, a) one of `successors` states follows (a "Garnet" MDP); r uniform in [-1, 1] and the same for all actions
+// of a state, so that only the dynamics tell them apart. 1 <= successors <= states.
 inline FiniteMdp random_mdp(int states, int actions, int successors, double gamma, Rng& rng) {
   FiniteMdp mdp{Kernel(actions, Matrix::Zero(states, states)), Matrix(states, actions),
                 random_distribution(states, rng), gamma};
@@ -47,8 +48,8 @@ inline FiniteMdp random_mdp(int states, int actions, int successors, double gamm
       rng.shuffle(order);
       const Vector chances = random_distribution(successors, rng);
       for (int i = 0; i < successors; ++i) mdp.p[a](s, order[i]) = chances[i];
-      mdp.r(s, a) = rng.uniform(-1, 1);
     }
+  for (int s = 0; s < states; ++s) mdp.r.row(s).setConstant(rng.uniform(-1, 1));
   return mdp;
 }
 
