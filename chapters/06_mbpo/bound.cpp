@@ -55,7 +55,7 @@ void log_curves(const Options& opt) {
   RunLog log(opt, {"gamma", "eps_pi", "eps_m_pi", "k", "bound", "k_star"}, "_curves.csv");
   for (const double gamma : discounts)
     for (const double eps_m : errors)
-      for (int k = 0; k <= 4 / (1 - gamma); ++k)
+      for (int k = 0; k <= std::lround(3 / (1 - gamma)); ++k)
         log.row(gamma, 0.1, eps_m, k, bound(k, eps_m, 0.1, gamma, 1), optimal_k(eps_m, 0.1, gamma));
 }
 
@@ -144,49 +144,45 @@ Layer over_mdps(const Table& table, const std::string& label, const std::string&
   return layer;
 }
 
-// From the CSV files. C(k) and its least value at k*; the random MDPs.
-void plot_bound(const Options& opt) {
-  Figure figure{.width = 1200, .height = 500};
-  const Table table = read_csv(opt.path("_curves.csv"));
-  for (const double gamma : discounts) {
-    Panel panel{.title = "γ = " + to_text(gamma) + ", ε_π = 0.1", .x_label = "k, steps of a rollout",
-                .y_label = "C(k) / C(0)", .x = {0, 4 / (1 - gamma)}, .y = {0, 2}};
-    Layer best = points("k*, closed form", {}, {});
-    best.colour = colour::black, best.width = 1.3;
-    for (const double eps_m : errors) {
-      const Table rows = table.where("gamma", to_text(gamma)).where("eps_m_pi", to_text(eps_m));
-      if (rows.rows.empty()) continue;
-      std::vector<double> C = rows.numbers("bound");
-      const double C_0 = C[0], k_star = rows.numbers("k_star")[0];
-      for (double& c : C) c /= C_0;
-      panel.layers.push_back(line("ε_m' = " + to_text(eps_m), rows.numbers("k"), C));
-      best.x.push_back(k_star), best.y.push_back(bound(k_star, eps_m, 0.1, gamma, 1) / C_0);
-    }
-    panel.layers.push_back(best);
-    figure.panels.push_back(panel);
+// C(k) and its least value at k*.
+Panel plot_k(const Table& table, double gamma) {
+  Panel panel{.title = "γ = " + to_text(gamma) + ", ε_π = 0.1", .x_label = "k, steps of a rollout",
+              .y_label = "C(k) / C(0)", .x = {0, 3 / (1 - gamma)}, .y = {0, 2}};
+  Layer best = points("k*", {}, {});
+  best.colour = colour::black, best.width = 1.3;
+  for (const double eps_m : errors) {
+    const Table rows = table.where("gamma", to_text(gamma)).where("eps_m_pi", to_text(eps_m));
+    if (rows.rows.empty()) continue;
+    std::vector<double> C = rows.numbers("bound");
+    const double C_0 = C[0], k_star = rows.numbers("k_star")[0];
+    for (double& c : C) c /= C_0;
+    panel.layers.push_back(line("ε_m' = " + to_text(eps_m), rows.numbers("k"), C));
+    best.x.push_back(k_star), best.y.push_back(bound(k_star, eps_m, 0.1, gamma, 1) / C_0);
   }
-  const Table runs = read_csv(opt.path(".csv"));
-  Panel right{.title = to_text(long(runs.where("k", "0").rows.size())) + " random MDPs, γ = " + to_text(opt.gamma),
+  panel.layers.push_back(best);
+  return panel;
+}
+
+Panel plot_mdps(const Table& runs, double gamma) {
+  Panel panel{.title = to_text(long(runs.where("k", "0").rows.size())) + " random MDPs, γ = " + to_text(gamma),
               .x_label = "k, steps of a rollout", .y_label = "distance of returns (median, middle 90 %)",
               .log_y = true};
-  right.layers = {over_mdps(runs, "bound C(k)", "bound", colour::vermillion),
-                  over_mdps(runs, "true |η[π] - η_branch[π]|", "gap", colour::blue)};
   Layer possible = over_mdps(runs, "", "possible", colour::black);
-  right.layers.push_back(dashed("2 r_max / (1 - γ): no returns differ by more", possible.x, possible.y));
-  right.layers.back().colour = colour::black;
-  figure.panels.push_back(right);
-  if (!runs.rows.empty()) draw(figure, opt.path(".png"));
+  possible = dashed("2 r_max / (1 - γ)", possible.x, possible.y);
+  possible.colour = colour::black;
+  panel.layers = {over_mdps(runs, "bound C(k)", "bound", colour::vermillion),
+                  over_mdps(runs, "true |η - η_branch|", "gap", colour::blue), possible};
+  return panel;
 }
 
 double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size()); }
 
-// From the CSV file: a point for each (n, k, G), the mean over the seeds' MDPs.
-void plot_summary(const Options& opt) {
-  const Table table = read_csv(opt.path("_summary.csv"));
-  if (table.rows.empty()) return;
-  Panel panel{.title = "a line: one k, G = " + join(opt.updates, ", ") + " upwards",
-              .x_label = "|η[π] - η_branch[π]|, in units of the possible gain",
-              .y_label = "true return η[π]: 0 as π_D, 1 best", .key = Key::right};
+// A point for each (n, k, G), the mean over the seeds' MDPs.
+Panel plot_summary(const Options& opt, const Table& table) {
+  Panel panel{.title = "improved in a model; a line: one k, G = " + to_text(opt.updates.front()) +
+                       " up to " + to_text(opt.updates.back()),
+              .x_label = "|η[π] - η_branch[π]|, 1 is the possible gain",
+              .y_label = "true return η[π]: 0 is π_D, 1 the best"};
   constexpr Colour colours[] = {colour::vermillion, colour::orange, colour::purple, colour::sky, colour::green,
                                 colour::blue};
   for (std::size_t i = 0; i < opt.data.size(); ++i) {
@@ -205,10 +201,19 @@ void plot_summary(const Options& opt) {
     lines.colour = dots.colour = colours[i % 6], lines.width = 1;
     panel.layers.push_back(lines), panel.layers.push_back(dots);
   }
-  draw({.width = 800, .height = 520, .panels = {panel}}, opt.path("_summary.png"));
+  return panel;
 }
 
-void plot(const Options& opt) { plot_bound(opt), plot_summary(opt); }
+// From the CSV files.
+void plot(const Options& opt) {
+  const Table table = read_csv(opt.path("_curves.csv")), runs = read_csv(opt.path(".csv"));
+  const Table summary = read_csv(opt.path("_summary.csv"));
+  if (runs.rows.empty() || summary.rows.empty()) return;
+  draw({.width = 1000, .height = 940, .columns = 2,
+        .panels = {plot_k(table, discounts[0]), plot_k(table, discounts[1]), plot_mdps(runs, opt.gamma),
+                   plot_summary(opt, summary)}},
+       opt.path(".png"));
+}
 
 std::vector<double> ranks(const std::vector<double>& x) {
   std::vector<double> rank(x.size());
