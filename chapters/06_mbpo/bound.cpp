@@ -33,8 +33,8 @@ struct Options : Args {
   std::vector<int> k       = opt("k", std::vector<int>{1, 2, 4, 8, 16}, "k, steps of a rollout", range(1, 1000));
   std::vector<int> updates = opt("updates", std::vector<int>{1, 3, 10, 30, 100}, "G, improvements of pi, ascending",
                                  range(1, 10000));
-  std::vector<int> data    = opt("data", std::vector<int>{30, 100, 300, 1000, 3000, 10000}, "n, transitions of pi_D that "
-                                 "the model learns from", range(1, 10000000));
+  std::vector<int> data    = opt("data", std::vector<int>{30, 100, 300, 1000, 3000, 10000}, "n, transitions of pi_D "
+                                 "that the model learns from", range(1, 10000000));
   double step              = opt("step", 1.0, "step size of an improvement", above(0));
   static Preset lecture() { return {{"seeds", 20}}; }
   static Preset smoke() { return {{"seeds", 2}, {"mdps", 3}, {"settings", 20}, {"updates", {1, 3}}}; }
@@ -47,7 +47,8 @@ struct Options : Args {
   }
 };
 
-const std::string slide = "Bound based on Model & Policy Error", summary_slide = "Summary of Theoretic Analysis in MBRL";
+const std::string slide = "Bound based on Model & Policy Error";
+const std::string summary_slide = "Summary of Theoretic Analysis in MBRL";
 
 // C(k) for some errors at two discounts, and where it is least.
 const std::vector<double> discounts = {0.9, 0.99}, errors = {0.01, 0.05, 0.09, 0.2};
@@ -104,7 +105,7 @@ void compare(const Options& opt, int seed, int number, const World& world, Rng& 
 
 // pi starts as pi_D and is improved G times in a model from n transitions, by rollouts of k steps. Returns and gaps in
 // units of the gain that is possible: 0 is pi_D, 1 is the best policy.
-//(b7) lower |eta - eta_hat| -> more use of the model (larger k and G) -> higher sample efficiency (return for the same n)
+//(b7) lower |eta - eta_hat| -> more use of the model (larger k, G) -> higher sample efficiency (return for the same n)
 void improve(const Options& opt, int seed, const World& world, Rng& rng, RunLog& log) {
   const auto& [mdp, pi_D] = world;
   const Vector D = discounted_visits(mdp, pi_D);
@@ -258,7 +259,7 @@ long claim(const Options& opt) {
   }
   Rng rng(opt.seed);
   Claims claims(opt);
-  claims.at_most("settings of " + to_text(opt.settings) + " in which a search over k does not find k* rounded down or up",
+  claims.at_most("settings of " + to_text(opt.settings) + " in which a search does not find k* rounded down or up",
                  slide, exact(double(disagreements(opt.settings, rng))), 0);
   claims.at_most("violations of the inequality on " + to_text(opt.mdps * opt.seeds) + " random MDPs at k = 0 to " +
                      to_text(opt.longest), summary_slide, exact(double(violations)), 0);

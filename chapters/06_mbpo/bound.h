@@ -8,8 +8,8 @@
 
 //(b1) Begin a rollout from a state under d_{pi_D}(s) and run k steps according to pi under p_theta.
 // eta_branch = sum_t gamma^t E[r_t]: s_t is reached by max(t - k, 0) steps of pi_D in the true MDP, then by min(t, k)
-// steps of pi in the model; there pi acts, or pi_D if there is no rollout (k = 0). With D = sum_t gamma^t d_{pi_D,t} and
-// M = p_theta under pi:
+// steps of pi in the model; there pi acts, or pi_D if there is no rollout (k = 0).
+// With D = sum_t gamma^t d_{pi_D,t} and M = p_theta under pi:
 //   eta_branch(k) = sum_{t<k} gamma^t start M^t r_pi + gamma^k D M^k r_pi      eta_branch(0) = eta[pi_D]
 // Returns it for k = 0, ..., k_max.
 inline std::vector<double> eta_branch(const FiniteMdp& mdp, const Kernel& p_theta, const Matrix& pi, const Matrix& pi_D,
@@ -63,9 +63,9 @@ inline double model_error(const FiniteMdp& mdp, const Kernel& p_theta, const Mat
 //(b5) eta[pi] >= eta_branch[pi] - C(k). 0 <= gamma < 1, k >= 0 (a real number is allowed).
 //   C(k) = 2 r_max [gamma^(k+1) eps_pi / (1-gamma)^2 + gamma^k eps_pi / (1-gamma) + k eps_m' / (1-gamma)]
 // The proof: |E_p[r] - E_q[r]| <= 2 r_max D_TV(p || q), and D_TV of (s_t, a_t) grows along a trajectory by at most
-// eps_pi where pi_D acts and by E[D_TV(p || p_theta)] on pi's own true trajectory where the model steps. The second term
-// is the action at step t itself: pi_D takes it for k = 0. From k = 1 on pi does, and the bound holds without that
-// term. It is needed for all k, and the bound holds, if pi_D also takes the branch's first action.
+// eps_pi where pi_D acts and by E[D_TV(p || p_theta)] on pi's own true trajectory where the model steps.
+// The second term is the action at step t itself, which pi_D takes for k = 0. From k = 1 on pi takes it, and the bound
+// holds without that term. If pi_D also took the branch's first action, the bound would hold and need it for all k.
 inline double bound(double k, double eps_m, double eps_pi, double gamma, double r_max) {
   return 2 * r_max * (std::pow(gamma, k + 1) * eps_pi / ((1 - gamma) * (1 - gamma)) +
                       std::pow(gamma, k) * eps_pi / (1 - gamma) + k * eps_m / (1 - gamma));

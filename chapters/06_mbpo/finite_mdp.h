@@ -36,8 +36,8 @@ inline Matrix random_policy(int states, int actions, Rng& rng) {
   return pi;
 }
 
-// From each (s, a) one of `successors` states follows (a "Garnet" MDP); r uniform in [-1, 1] and the same for all actions
-// of a state, so that only the dynamics tell them apart. 1 <= successors <= states.
+// From each (s, a) one of `successors` states follows (a "Garnet" MDP); r is uniform in [-1, 1] and the same for all
+// actions of a state, so that only the dynamics tell them apart. 1 <= successors <= states.
 inline FiniteMdp random_mdp(int states, int actions, int successors, double gamma, Rng& rng) {
   FiniteMdp mdp{Kernel(actions, Matrix::Zero(states, states)), Matrix(states, actions),
                 random_distribution(states, rng), gamma};
@@ -115,8 +115,8 @@ template <class Chances> int draw(const Chances& chances, Rng& rng) {
   return most;
 }
 
-// How often s' followed (s, a) in `transitions` steps of pi_D: by action, (states, states). A trajectory begins anew with
-// chance 1 - gamma, so that its states are those of d_{pi_D}, discounted.
+// How often s' followed (s, a) in `transitions` steps of pi_D: by action, (states, states). A trajectory begins anew
+// with chance 1 - gamma, so that its states are those of d_{pi_D}, discounted.
 inline Kernel count(const FiniteMdp& mdp, const Matrix& pi_D, long transitions, Rng& rng) {
   Kernel counts(mdp.actions(), Matrix::Zero(mdp.states(), mdp.states()));
   int s = draw(mdp.start, rng);

@@ -20,26 +20,25 @@
 
 struct Options : ModelOptions {
   using ModelOptions::ModelOptions;
-  static constexpr const char* about = "A model's error on policies away from its data (slide \"Empirical Analysis of d "
-                                       "eps_m' / d eps_pi\")";
+  static constexpr const char* about = "A model's error on policies away from its data (slide \"Empirical Analysis of "
+                                       "d eps_m' / d eps_pi\")";
   std::vector<int> data = opt("data", std::vector<int>{250, 1000, 4000, 16000}, "real steps of pi_D that the model "
                               "learns from, ascending", range(10, 10000000));
   std::vector<double> shifts = opt("shifts", std::vector<double>{0, 0.2, 0.4, 0.6, 0.8, 1}, "chance of a step by the "
                                    "other policy instead of pi_D", range(0, 1));
-  double pumping      = opt("pumping", 0.05, "pendulum: share of the other policy's steps in pi_D itself", range(0, 0.9));
-  double noise_angle  = opt("noise-angle", 0.1, "pendulum: standard deviation of the noise on the angle, rad", above(0));
-  double noise_speed  = opt("noise-speed", 0.5, "pendulum: standard deviation of the noise on the speed, rad/s",
-                           above(0));
-  double friction     = opt("friction", 0.5, "pendulum: friction, 1/s", at_least(0));
-  int trajectories    = opt("trajectories", 100, "pendulum: of each policy, to measure the error on", at_least(1));
-  int horizon         = opt("horizon", 100, "pendulum: steps of an episode", at_least(2));
-  int mdps            = opt("mdps", 10, "random MDPs of a seed", at_least(1));
-  double gamma        = opt("gamma", 0.99, "gamma, discount", range(0.01, 0.999));
+  double pumping = opt("pumping", 0.05, "pendulum: share of the other policy's steps in pi_D itself", range(0, 0.9));
+  double noise_angle = opt("noise-angle", 0.1, "pendulum: standard deviation of the noise on the angle, rad", above(0));
+  double noise_speed = opt("noise-speed", 0.5, "pendulum: the same on the speed, rad/s", above(0));
+  double friction = opt("friction", 0.5, "pendulum: friction, 1/s", at_least(0));
+  int trajectories = opt("trajectories", 100, "pendulum: of each policy, to measure the error on", at_least(1));
+  int horizon = opt("horizon", 100, "pendulum: steps of an episode", at_least(2));
+  int mdps = opt("mdps", 10, "random MDPs of a seed", at_least(1));
+  double gamma = opt("gamma", 0.99, "gamma, discount", range(0.01, 0.999));
   static Preset smoke() {
     return {{"data", {50, 200}}, {"shifts", {0, 0.5, 1}}, {"epochs", 3}, {"hidden", 8}, {"members", 2},
             {"trajectories", 5}, {"horizon", 20}, {"mdps", 2}, {"seeds", 2}};
   }
-  // Trap: no early stopping. It judges the squared error, here nearly all noise, and ends before the variances are right.
+  // Trap: no early stopping. It judges the squared error, here nearly all noise, and ends before the variances fit.
   static Preset lecture() { return {{"seeds", 5}, {"members", 3}, {"holdout", 0}, {"epochs", 50}}; }
   static std::vector<std::string> without() { return {"save", "load", "gif"}; }
   void check() const {
@@ -102,14 +101,14 @@ struct Error {
   double eps_pi, mse, tv;
 };
 
-// mse: of the ensemble's mean, in units of the variance of the data. tv: MBPO's model is the mixture of the members, and
+// mse: of the ensemble's mean, in units of the variance of the data. tv: MBPO's model is the mixture of the members,
 // D_TV(p || mixture) <= mean over members of D_TV(p || member) <= mean of sqrt(KL / 2), capped at 1.
 Error measure(const Ensemble& model, const Steps& at, double eps_pi) {
   Mat mu = Mat::Zero(2, at.x.cols());
   double tv = 0;
   for (const Member& f : model.members) {
     const Gaussian<Mat> y = f.predict(at.x);
-    if (!y.mu.isFinite().all()) throw NotFinite("the model's prediction is not finite: fewer --epochs or another --lr?");
+    if (!y.mu.isFinite().all()) throw NotFinite("the model's prediction is not finite: another --lr or --epochs?");
     mu += y.mu / Real(model.members.size());
     tv += pinsker(kl(at.next, y)).mean() / double(model.members.size());
   }
@@ -134,7 +133,8 @@ void run_pendulum(const Options& opt, int seed, RunLog& log, Progress& progress,
   Rng rng(seed), test_rng = rng.split();
   const NoisyPendulum pendulum(opt);
   std::vector<Steps> tests;
-  for (const double shift : opt.shifts) tests.push_back(pendulum.steps(opt.trajectories * opt.horizon, shift, test_rng));
+  for (const double shift : opt.shifts)
+    tests.push_back(pendulum.steps(opt.trajectories * opt.horizon, shift, test_rng));
   const Steps D = pendulum.steps(opt.data.back(), 0, rng);  // the larger data begin with the smaller
   for (const int n : opt.data) {
     if (interrupted()) return;
@@ -209,10 +209,10 @@ void plot(const Options& opt) {
     k.layers.push_back(dashed("", layer.x, layer.y));
     k.layers.back().colour = layer.colour;
   }
-  draw({.width = 1250, .height = 900, .columns = 3,
-        .panels = {mse, plot_errors(opt, pendulum, "pendulum: total variation", "tv", "ε_m': sqrt(KL / 2), capped at 1"),
-                   plot_errors(opt, mdps, "random MDPs: total variation", "tv", "ε_m' = max_t E[D_TV], exact"), mse_slope,
-                   plot_slopes(table, "slope", "d ε_m' / d ε_π"), k}},
+  const Panel tv = plot_errors(opt, pendulum, "pendulum: total variation", "tv", "ε_m': sqrt(KL / 2), capped at 1");
+  const Panel exact_tv = plot_errors(opt, mdps, "random MDPs: total variation", "tv", "ε_m' = max_t E[D_TV], exact");
+  const Panel tv_slope = plot_slopes(table, "slope", "d ε_m' / d ε_π");
+  draw({.width = 1250, .height = 900, .columns = 3, .panels = {mse, tv, exact_tv, mse_slope, tv_slope, k}},
        opt.path(".png"));
 }
 
@@ -239,15 +239,15 @@ void claim(const Options& opt) {
   };
   Claims claims(opt);
   const std::string pair = ", n = " + to_text(least) + " and " + to_text(most);
-  claims.at_least("pendulum: slopes of the squared error, difference" + pair, slide, fall("pendulum", "mse_slope", false),
-                  0);
+  claims.at_least("pendulum: slopes of the squared error, difference" + pair, slide,
+                  fall("pendulum", "mse_slope", false), 0);
   claims.at_least("pendulum: slopes of the squared error, log10 of the ratio" + pair, slide,
                   fall("pendulum", "mse_slope", true), 0);
-  claims.at_least("pendulum: slopes of the bound of D_TV, difference" + pair, slide, fall("pendulum", "slope", false), 0);
+  claims.at_least("pendulum: slopes of sqrt(KL / 2), difference" + pair, slide, fall("pendulum", "slope", false), 0);
   claims.at_least("random MDPs: slopes of D_TV, difference" + pair, slide, fall("mdp", "slope", false), 0);
   for (const std::string task : {"pendulum", "mdp"})
-    claims.at_least((task == "mdp" ? "random MDPs" : task) + ": k that the bound suggests at the smallest shift, n = " + to_text(most), slide,
-                    of_seeds(table, task, most, "k", 1), 1);
+    claims.at_least((task == "mdp" ? "random MDPs" : task) + ": k that the bound suggests at the smallest shift, n = " +
+                        to_text(most), slide, of_seeds(table, task, most, "k", 1), 1);
 }
 
 // "pendulum k = 0, 0, 12, 80": at the smallest shift above 0, the mean over seeds, one k per amount of data.

@@ -1,4 +1,4 @@
-// How far a learned Gaussian is from the true one, and what a model's error at the data's policy and its slope mean for k.
+// How far a learned Gaussian is from the true one, and what a model's error and its slope mean for k.
 #pragma once
 #include <cmath>
 #include <vector>

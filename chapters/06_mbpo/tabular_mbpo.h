@@ -1,4 +1,4 @@
-// MBPO's idea in a finite MDP, without noise from sampling rollouts: pi climbs eta_branch of a learned model. In double.
+// MBPO's idea in a finite MDP, without sampling rollouts: pi climbs eta_branch of a learned model. In double.
 #pragma once
 #include <vector>
 #include "chapters/06_mbpo/finite_mdp.h"
