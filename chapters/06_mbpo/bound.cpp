@@ -84,25 +84,6 @@ World random_world(const Options& opt, Rng& rng) {
   return {mdp, random_policy(opt.states, opt.actions, rng)};
 }
 
-// A model from data of pi_D, a policy pi near pi_D: both sides of the inequality for each k.
-void compare(const Options& opt, int seed, int number, const World& world, Rng& rng, RunLog& log) {
-  const auto& [mdp, pi_D] = world;
-  const double away = rng.uniform(0.02, 0.5);
-  const Matrix pi = (1 - away) * pi_D + away * random_policy(mdp.states(), mdp.actions(), rng);
-  const long n = std::lround(std::pow(10, rng.uniform(2.5, 4.5)));
-  const Kernel p_theta = estimate(count(mdp, pi_D, n, rng), opt.prior);
-
-  const double eps_pi = policy_shift(pi, pi_D), eps_m = model_error(mdp, p_theta, pi_D);
-  const double eps_m_pi = model_error(mdp, p_theta, pi), k_star = optimal_k(eps_m_pi, eps_pi, mdp.gamma);
-  const std::vector<double> branch = eta_branch(mdp, p_theta, pi, pi_D, opt.longest);
-  const double truth = eta(mdp, pi);
-  for (int k = 0; k <= opt.longest; ++k) {
-    const double gap = std::abs(truth - branch[k]);
-    const double C = bound(k, eps_m_pi, eps_pi, mdp.gamma, mdp.r_max());  //(b8) |eta - eta_hat| <= C(eps_m, eps_pi)
-    log.row(seed, number, n, eps_pi, eps_m, eps_m_pi, k_star, k, gap, C, gap / C, 2 * mdp.r_max() / (1 - mdp.gamma));
-  }
-}
-
 // pi starts as pi_D and is improved G times in a model from n transitions, by rollouts of k steps. Returns and gaps in
 // units of the gain that is possible: 0 is pi_D, 1 is the best policy.
 //(b7) lower |eta - eta_hat| -> more use of the model (larger k, G) -> higher sample efficiency (return for the same n)
@@ -122,6 +103,25 @@ void improve(const Options& opt, int seed, const World& world, Rng& rng, RunLog&
                 std::abs(truth - believed) / gain, (truth - start) / gain);
       }
     }
+  }
+}
+
+// A model from data of pi_D, a policy pi near pi_D: both sides of the inequality for each k.
+void compare(const Options& opt, int seed, int number, const World& world, Rng& rng, RunLog& log) {
+  const auto& [mdp, pi_D] = world;
+  const double away = rng.uniform(0.02, 0.5);
+  const Matrix pi = (1 - away) * pi_D + away * random_policy(mdp.states(), mdp.actions(), rng);
+  const long n = std::lround(std::pow(10, rng.uniform(2.5, 4.5)));
+  const Kernel p_theta = estimate(count(mdp, pi_D, n, rng), opt.prior);
+
+  const double eps_pi = policy_shift(pi, pi_D), eps_m = model_error(mdp, p_theta, pi_D);
+  const double eps_m_pi = model_error(mdp, p_theta, pi), k_star = optimal_k(eps_m_pi, eps_pi, mdp.gamma);
+  const std::vector<double> branch = eta_branch(mdp, p_theta, pi, pi_D, opt.longest);
+  const double truth = eta(mdp, pi);
+  for (int k = 0; k <= opt.longest; ++k) {
+    const double gap = std::abs(truth - branch[k]);
+    const double C = bound(k, eps_m_pi, eps_pi, mdp.gamma, mdp.r_max());  //(b8) |eta - eta_hat| <= C(eps_m, eps_pi)
+    log.row(seed, number, n, eps_pi, eps_m, eps_m_pi, k_star, k, gap, C, gap / C, 2 * mdp.r_max() / (1 - mdp.gamma));
   }
 }
 

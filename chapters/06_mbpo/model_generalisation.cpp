@@ -102,7 +102,8 @@ struct Error {
 };
 
 // mse: of the ensemble's mean, in units of the variance of the data. tv: MBPO's model is the mixture of the members,
-// D_TV(p || mixture) <= mean over members of D_TV(p || member) <= mean of sqrt(KL / 2), capped at 1.
+// D_TV(p || mixture) <= mean over members of D_TV(p || member) <= mean of sqrt(KL / 2), capped at 1; a mean over t in
+// the place of max_t, which would pick the noise of the trajectories.
 Error measure(const Ensemble& model, const Steps& at, double eps_pi) {
   Mat mu = Mat::Zero(2, at.x.cols());
   double tv = 0;
