@@ -180,8 +180,7 @@ double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.
 
 // A point for each (n, k, G), the mean over the seeds' MDPs.
 Panel plot_summary(const Options& opt, const Table& table) {
-  Panel panel{.title = "improved in a model; a line: one k, G = " + to_text(opt.updates.front()) +
-                       " up to " + to_text(opt.updates.back()),
+  Panel panel{.title = "π improved in a model; a line: one k, G to " + to_text(opt.updates.back()),
               .x_label = "|η[π] - η_branch[π]|, 1 is the possible gain",
               .y_label = "true return η[π]: 0 is π_D, 1 the best"};
   constexpr Colour colours[] = {colour::vermillion, colour::orange, colour::purple, colour::sky, colour::green,
