@@ -61,8 +61,12 @@ void plot(const Options& opt) {
   }
   for (const auto& [program, name] : {std::pair("05_model_free_ppo", "PPO"), std::pair("04_pets", "PETS")}) {
     const std::string path = (std::filesystem::path(opt.out) / program).string() + ".csv";
-    if (!std::filesystem::exists(path) || read_csv(path).options["env"] != opt.env) continue;
-    for (Curve c : curves(read_csv(path), {}, "env_steps", "eval_return")) {
+    if (!std::filesystem::exists(path)) continue;
+    const Table table = read_csv(path);
+    const std::string task = table.options.at("env");
+    if (task != opt.env && task != opt.env + "_pets") continue;  // the same robot and reward, other observations
+    for (Curve c : curves(table, {"algo"}, "env_steps", "eval_return")) {
+      if (c.label == "true_model") continue;
       const std::size_t n = std::upper_bound(c.x.begin(), c.x.end(), last) - c.x.begin();
       for (std::vector<double>* column : {&c.x, &c.mean, &c.low, &c.high}) column->resize(n);
       if (n > 1) panel.layers.push_back(curve(name, c.x, c.mean, c.low, c.high));
