@@ -254,8 +254,7 @@ plots: all
 	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$$OUT" || exit $$?; done
 
 # Claims are measured at the programs' default settings; CLAIMS_<program> adds options, TASKS_<program> names more tasks,
-# whose files go to $(OUT)/<task>/. Long ones: LONG_CLAIMS.
-LONG_CLAIMS :=
+# whose files go to $(OUT)/<task>/.
 CLAIMS_03_shooting := --env pendulum --seeds 100 --samples 50,250,1000,2000
 CLAIMS_04_pets := --seeds 5
 TASKS_04_pets := pendulum
@@ -264,21 +263,39 @@ CLAIMS_05_model_free := --seeds 5
 CLAIMS_05_model_free_ppo := --seeds 5
 CLAIMS_05_model_free_against_pets := --seeds 5 --updates 1,10 --steps 20000,10000
 CLAIMS_06_mbpo := --seeds 5
-CLAIMS_06_mbpo_bound := --seeds 5
-CLAIMS_06_mbpo_model_generalisation := --seeds 5
 CLAIMS_06_mbpo_compounding := --seeds 5
 CLAIMS_06_mbpo_experiments := --seeds 5
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
   $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
-claims: $(filter-out $(LONG_CLAIMS:%=build/%),$(COURSE:%=build/%)) build/tests
-	@build/tests '[kill]'
-	@$(call claim_runs,$(filter-out $(LONG_CLAIMS),$(COURSE)))
+claims: $(COURSE:%=build/%) build/tests
+	@$(call claim_runs,$(COURSE))
 	@grep -hv '^#' "$$OUT"/*_claims.csv $(foreach e,$(sort $(foreach p,$(COURSE),$(TASKS_$(p)))),"$$OUT/$(e)"/*_claims.csv) | awk 'NR == 1 || !/^claim,slide,/'
-claims-long: $(LONG_CLAIMS:%=build/%)
-	@$(call claim_runs,$(LONG_CLAIMS))
-	@$(if $(LONG_CLAIMS),,echo "No chapter has a long claim: make claims measures them all")
+	@build/tests '[kill]'
+
+# Hours. Each into $(OUT)/long/<name>; stopped and called again, MBPO goes on where its last checkpoint was written.
+define LONG_CLAIMS
+long() {  # name, program, options
+  name=$$1; shift; set -- "$$@" --quiet --out "$$OUT/long/$$name"
+  "$$@" || exit $$?
+}
+resumable() {
+  state="$$OUT/long/$$1.state"
+  if [ -e "$$state" ]; then long "$$@" --checkpoint "$$state" --resume "$$state"; else long "$$@" --checkpoint "$$state"; fi
+}
+mkdir -p "$$OUT/long"
+long half_cheetah build/06_mbpo_experiments --env half_cheetah --seeds 3
+resumable inverted_pendulum build/06_mbpo --env inverted_pendulum --preset paper --steps 5000 --seeds 5
+resumable hopper_paper build/06_mbpo --env hopper --preset paper --steps 40000
+resumable hopper_sac build/06_mbpo --env hopper --preset paper --steps 40000 --real-ratio 1
+resumable half_cheetah_paper build/06_mbpo --env half_cheetah --preset paper --steps 20000
+resumable half_cheetah_sac build/06_mbpo --env half_cheetah --preset paper --steps 20000 --real-ratio 1
+grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
+endef
+export LONG_CLAIMS
+claims-long: build/06_mbpo build/06_mbpo_experiments
+	@eval "$$LONG_CLAIMS"
 
 bench: build/bench
 	@build/bench

@@ -17,7 +17,7 @@ template <class After> void learn(const MbpoOptions& opt, Training& x, long step
     if (opt.uses_model() && t % opt.rollout_every == 0)
       rollout(x.model, x.agent.pi, x.D_env, opt.rollouts, k, x.D_model, x.rng);
     improve_policy(x.agent, x.D_env, x.D_model, opt.updates, opt.batch, opt.real_ratio, x.rng);
-    after(k);
+    if (!interrupted()) after(k);
   });
 }
 

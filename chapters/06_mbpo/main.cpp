@@ -1,7 +1,7 @@
 // MBPO (slides "MBPO Algorithm" and "MBPO Experiments"): the policy learns from short branches that a learned model
 // continues from real states. The pictures: return against real steps, with the model's holdout error and k below.
 //
-//   build/06_mbpo                                      pendulum, 1 seed: TIME
+//   build/06_mbpo                                      pendulum, 1 seed: 17 s, 25 MB
 //   build/06_mbpo --real-ratio 1                       the same learner without a model: SAC
 //   build/06_mbpo --env hopper --preset paper --steps 40000 --checkpoint hopper.ckpt
 #include "chapters/00_toolbox/curves.h"        // curves
@@ -43,22 +43,24 @@ void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
   const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
   for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
 
-  while (x.step < opt.steps && !interrupted()) at_step(x.step, [&] {                 //(2) for N epochs do
-    if (opt.uses_model()) train_model(x.model, x.D_env, x.rng);                      //(3) maximum likelihood on D_env
+  while (x.step < opt.steps && !interrupted()) {                                     //(2) for N epochs do
+    if (opt.uses_model())                                                            //(3) maximum likelihood on D_env
+      at_step(x.step, [&] { train_model(x.model, x.D_env, x.rng); });
     const int k = rollout_length(x.step, opt.rollout_length);
     resize(x.D_model, Eigen::Index(opt.retain) * opt.rollouts * k);
 
-    for (int t = 0; t < opt.epoch_steps && x.step < opt.steps && !interrupted(); ++t) {  //(4) for E steps do
-      x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng)), ++x.step;            //(5) act with pi, add to D_env
-      if (opt.uses_model() && t % opt.rollout_every == 0)                            //(6*) M rollouts, batched
-        rollout(x.model, x.agent.pi, x.D_env, opt.rollouts, k, x.D_model, x.rng);
-      const SacNumbers numbers = improve_policy(x.agent, x.D_env, x.D_model, opt.updates, opt.batch,  //(9) G updates
-                                                opt.real_ratio, x.rng);
-      logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps);
-      if (opt.eval_every > 0 && x.step % opt.eval_every == 0) evaluate(opt, x, k, numbers, logs);
-    }
+    for (int t = 0; t < opt.epoch_steps && x.step < opt.steps && !interrupted(); ++t)  //(4) for E steps do
+      at_step(x.step, [&] {
+        x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng)), ++x.step;          //(5) act with pi, add to D_env
+        if (opt.uses_model() && t % opt.rollout_every == 0)                          //(6*) M rollouts, batched
+          rollout(x.model, x.agent.pi, x.D_env, opt.rollouts, k, x.D_model, x.rng);
+        const SacNumbers numbers = improve_policy(x.agent, x.D_env, x.D_model,       //(9) G gradient updates
+                                                  opt.updates, opt.batch, opt.real_ratio, x.rng);
+        logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps);
+        if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted()) evaluate(opt, x, k, numbers, logs);
+      });
     if ((x.step - opt.random_steps) % opt.epoch_steps == 0) checkpoint.save_if_due(x.step, x);  // between two epochs
-  });
+  }
 }
 
 // From the CSV files: return, and the model's holdout error with k.

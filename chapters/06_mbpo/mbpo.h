@@ -46,7 +46,7 @@ struct Mixture {
   Batch real, model, both;  // memory of the last draw
 
   const Batch& draw(const Transitions& D_env, const Transitions& D_model, int batch, Real real_ratio, Rng& rng) {
-    const int n = int(real_ratio * Real(batch) + Real(1e-3));  // 0.7f * 10 is a little less than 7
+    const int n = int(real_ratio * Real(batch) + Real(1e-3));  // 0.53f * 100 is a little less than 53
     if (n == batch) return D_env.sample(n, rng, both), both;
     if (n == 0) return D_model.sample(batch, rng, both), both;
     D_env.sample(n, rng, real), D_model.sample(batch - n, rng, model);

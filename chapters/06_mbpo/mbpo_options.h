@@ -15,7 +15,8 @@ struct MbpoOptions : Checkpointed {
   int epoch_steps  = opt("epoch-steps", 50, "E, real steps between two model trainings", at_least(1));
 
   int rollouts      = opt("rollouts", 10000, "M, branches of a rollout", at_least(1));
-  int rollout_every = opt("rollout-every", 50, "real steps between two rollouts", at_least(1));
+  int rollout_every = opt("rollout-every", 50, "real steps between two rollouts, from each model training on",
+                              at_least(1));
   std::vector<int> rollout_length = opt("rollout-length", std::vector<int>{1},
                                         "k, steps of a branch; or e0,e1,k0,k1: k0 until real step e0, k1 from e1 on",
                                         at_least(0));
@@ -84,7 +85,7 @@ struct MbpoOptions : Checkpointed {
     presets["ant"] = task(300000, {20000, 100000, 1, 25}, 20, -4);
     presets["humanoid"] = with(task(300000, {20000, 300000, 1, 25}, 20, -2),
                                {{"model-hidden", {400, 400, 400, 400}}, {"epoch-steps", 1000},
-                                {"rollout-every", 1000}, {"rollouts", 500000}, {"retain", 1}});
+                                {"rollout-every", 1000}, {"retain", 5}});
 #endif
     return presets;
   }
@@ -106,6 +107,9 @@ struct MbpoOptions : Checkpointed {
                      " discrete ones");
     if (elites > members)
       throw BadInput("--elites " + to_text(elites) + ": at most --members, which is " + to_text(members));
+    if (decay != std::vector<double>{0} && decay.size() != model_hidden.size() + 1)
+      throw BadInput("--decay " + join(decay, ",") + ": 0, or a value for each layer of --model-hidden " +
+                     join(model_hidden, ",") + " and one for the last");
     ensemble().check();
   }
   EnsembleOptions ensemble() const {

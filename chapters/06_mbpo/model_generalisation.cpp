@@ -7,7 +7,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <set>
 #include "chapters/00_toolbox/claims.h"    // Claims
 #include "chapters/00_toolbox/curves.h"    // curves
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
@@ -156,6 +155,7 @@ void run_mdps(const Options& opt, int seed, RunLog& log) {
   std::vector<std::vector<Error>> errors(
       opt.data.size(), std::vector<Error>(opt.shifts.size(), {0, std::numeric_limits<double>::quiet_NaN(), 0}));
   for (int i = 0; i < opt.mdps; ++i) {
+    if (interrupted()) return;
     const int S = 20, A = 3;
     const FiniteMdp mdp = random_mdp(S, A, 3, opt.gamma, rng);
     std::vector<int> liked, other;
@@ -210,21 +210,19 @@ void plot(const Options& opt) {
     k.layers.push_back(dashed("", layer.x, layer.y));
     k.layers.back().colour = layer.colour;
   }
-  const Panel tv = plot_errors(opt, pendulum, "pendulum: total variation", "tv", "ε_m': sqrt(KL / 2), capped at 1");
+  const Panel tv = plot_errors(opt, pendulum, "pendulum: sqrt(KL / 2) bounds D_TV", "tv", "sqrt(KL / 2), capped at 1");
   const Panel exact_tv = plot_errors(opt, mdps, "random MDPs: total variation", "tv", "ε_m' = max_t E[D_TV], exact");
   const Panel tv_slope = plot_slopes(table, "slope", "d ε_m' / d ε_π");
   draw({.width = 1250, .height = 900, .columns = 3, .panels = {mse, tv, exact_tv, mse_slope, tv_slope, k}},
        opt.path(".png"));
 }
 
-// One value per seed (they are the same at each shift), of a model from n steps.
-std::vector<double> of_seeds(const Table& table, const std::string& task, int n, const std::string& column,
-                             std::size_t shift = 0) {
-  const Table rows = table.where("task", task).where("env_steps", to_text(n));
-  const std::vector<double> all = rows.numbers(column), eps_pi = rows.numbers("eps_pi");
+// One value per seed, of a model from n steps, at one of the shifts (a slope is the same at each).
+std::vector<double> of_seeds(const Options& opt, const Table& table, const std::string& task, int n,
+                             const std::string& column, std::size_t shift = 0) {
+  const std::vector<double> all = table.where("task", task).where("env_steps", to_text(n)).numbers(column);
   std::vector<double> result;
-  for (std::size_t i = shift, each = std::set<double>(eps_pi.begin(), eps_pi.end()).size(); i < all.size(); i += each)
-    result.push_back(all[i]);
+  for (std::size_t i = shift; i < all.size(); i += opt.shifts.size()) result.push_back(all[i]);
   return result;
 }
 
@@ -233,29 +231,28 @@ void claim(const Options& opt) {
   const std::string slide = "Empirical Analysis of d eps_m' / d eps_pi";
   const int least = opt.data.front(), most = opt.data.back();
   const auto fall = [&](const std::string& task, const std::string& column, bool log) {
-    std::vector<double> a = of_seeds(table, task, least, column);
-    const std::vector<double> b = of_seeds(table, task, most, column);
+    std::vector<double> a = of_seeds(opt, table, task, least, column);
+    const std::vector<double> b = of_seeds(opt, table, task, most, column);
     for (std::size_t i = 0; i < a.size(); ++i) a[i] = log ? std::log10(a[i] / b[i]) : a[i] - b[i];
     return a;
   };
   Claims claims(opt);
   const std::string pair = ", n = " + to_text(least) + " and " + to_text(most);
-  claims.at_least("pendulum: slopes of the squared error, difference" + pair, slide,
-                  fall("pendulum", "mse_slope", false), 0);
   claims.at_least("pendulum: slopes of the squared error, log10 of the ratio" + pair, slide,
                   fall("pendulum", "mse_slope", true), 0);
   claims.at_least("pendulum: slopes of sqrt(KL / 2), difference" + pair, slide, fall("pendulum", "slope", false), 0);
   claims.at_least("random MDPs: slopes of D_TV, difference" + pair, slide, fall("mdp", "slope", false), 0);
   for (const std::string task : {"pendulum", "mdp"})
     claims.at_least((task == "mdp" ? "random MDPs" : task) + ": k that the bound suggests at the smallest shift, n = " +
-                        to_text(most), slide, of_seeds(table, task, most, "k", 1), 1);
+                        to_text(most), slide, of_seeds(opt, table, task, most, "k", 1), 1);
 }
 
 // "pendulum k = 0, 0, 12, 80": at the smallest shift above 0, the mean over seeds, one k per amount of data.
 std::string suggestion(const Options& opt, const std::string& task) {
   const Table table = read_csv(opt.path(".csv"));
   std::vector<std::string> k;
-  for (const int n : opt.data) k.push_back(to_text(std::lround(interval95(of_seeds(table, task, n, "k", 1)).mean)));
+  for (const int n : opt.data)
+    k.push_back(to_text(std::lround(interval95(of_seeds(opt, table, task, n, "k", 1)).mean)));
   return task + " k = " + join(k, ", ");
 }
 

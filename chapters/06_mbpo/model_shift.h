@@ -29,5 +29,6 @@ inline Line fit_line(const std::vector<double>& x, const std::vector<double>& y)
 
 // The k that the bound suggests with the error of the shifted policy put in, eps_m'(eps_pi) = eps_m + slope eps_pi.
 inline double suggested_k(const Line& error, double eps_pi, double gamma) {
-  return optimal_whole_k(std::max(error.at_0 + error.slope * eps_pi, 0.0), eps_pi, gamma);
+  const double eps_m = std::max(error.at_0 + error.slope * eps_pi, 1e-6);  // a line may cross 0, no model is perfect
+  return optimal_whole_k(eps_m, eps_pi, gamma);
 }

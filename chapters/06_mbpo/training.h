@@ -43,7 +43,10 @@ inline void save_learned(const MbpoOptions& opt, Training& x) {
 // Throws BadInput as load_networks and also if an elite is no member, NotFinite if a number is not.
 inline void load_learned(const std::string& path, Training& x) {
   Learned learned{x};
-  load_networks(path, learned), check_all_finite(learned);
+  load_networks(path, learned);
+  const std::vector<double> holdout_mse = std::exchange(x.model.p.holdout_mse, {});  // NaN before the first training
+  check_all_finite(learned);
+  x.model.p.holdout_mse = holdout_mse;
   for (const int m : x.model.p.elites)
     if (m < 0 || m >= int(x.model.p.members.size()))
       throw BadInput(path + ": elites names a member that is not there");
