@@ -93,7 +93,7 @@ void plot(const Options& opt) {
     error.layers.push_back(line("k = " + c.label, c.x, c.mean));
   const Table first = read_csv(opt.path("_error.csv")).where("k", to_text(opt.k.front()));
   for (const Curve& c : curves(first, {}, "horizon", "mse_replay"))
-    error.layers.push_back(dashed("k = " + to_text(opt.k.front()) + ", actions of reality", c.x, c.mean));
+    error.layers.push_back(dashed("replay", c.x, c.mean));
   for (const Curve& c : curves(read_csv(opt.path(".csv")), {"k"}, "env_steps", "eval_return"))
     returns.layers.push_back(curve("k = " + c.label, c.x, c.mean, c.low, c.high));
   draw({.width = 1000, .height = 500, .panels = {error, returns}}, opt.path(".png"));
