@@ -288,3 +288,19 @@ TEST_CASE("a training that is killed at any moment and resumed writes the same C
 TEST_CASE("the same with ten seeds", "[.][kill]") {  // make claims
   for (int seed = 1; seed <= 10; ++seed) check_killed_and_resumed("06_mbpo", std::to_string(seed));
 }
+
+TEST_CASE("MBPO beside others learns what MBPO alone learns: the two loops are the same", "[program]") {
+  const auto curve = [](const std::string& program) {  // env_steps and eval_return of MBPO
+    const fs::path out = fresh("loop");
+    REQUIRE(run(program, {"--smoke", "--quiet", "--no-plot", "--out", out}).status == 0);
+    std::istringstream in(rows(out / (program + ".csv")));
+    std::string result;
+    for (std::string line, cell; std::getline(in, line);) {
+      std::istringstream cells(line);
+      for (int i = 0; line.starts_with("mbpo,") && i < 5 && std::getline(cells, cell, ','); ++i) result += cell + ",";
+    }
+    return result;
+  };
+  CHECK(curve("06_mbpo").size() > 100);
+  CHECK(curve("06_mbpo") == curve("06_mbpo_experiments"));
+}

@@ -131,7 +131,7 @@ int main(int argc, char** argv) {
     RunLog fan(opt, {"seed", "env_steps", "k", "real", "median", "low", "high"}, "_fan.csv");
     Progress progress(opt, long(opt.data.size()) * opt.seeds, "data", "fits");
     long done = 0;
-    for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
+    for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
       const Reality real = observe(opt, *env, rng);
       for (std::size_t i = 0; i < opt.data.size() && !interrupted(); ++i) {
