@@ -1,5 +1,5 @@
 // MBPO (slides "MBPO Algorithm" and "MBPO Experiments"): the policy learns from short branches that a learned model
-// continues from real states. The pictures: return against real steps, with the model's holdout error and k below.
+// continues from real states. The picture: return against real steps, what the critics promise, the model's error, k.
 //
 //   build/06_mbpo                                      pendulum, 1 seed: 17 s, 25 MB
 //   build/06_mbpo --real-ratio 1                       the same learner without a model: SAC
@@ -63,7 +63,7 @@ void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
   }
 }
 
-// From the CSV files: return, and the model's holdout error with k.
+// From the CSV file: return, the critics' promises, the model's holdout error, k.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Panel returns{.title = opt.env, .x_label = "real environment steps", .y_label = "return"};
@@ -76,9 +76,12 @@ void plot(const Options& opt) {
     for (const Curve& c : curves(table, {}, "env_steps", column))
       promise.layers.push_back(curve(label, c.x, c.mean, c.low, c.high));
   for (const Curve& c : curves(table, {}, "env_steps", "holdout_mse"))
-    model.layers.push_back(curve("best member", c.x, c.mean, c.low, c.high));
-  Figure figure{.width = 1200, .height = 420, .panels = {returns, promise}};
-  if (opt.uses_model()) figure.panels.push_back(model);
+    model.layers.push_back(line("best member", c.x, c.mean));  // a band would reach below 0
+  Panel length{.title = "branches", .x_label = "real environment steps", .y_label = "k, steps", .y = {0, open_end},
+               .key = Key::off};
+  for (const Curve& c : curves(table, {}, "env_steps", "k")) length.layers.push_back(line("", c.x, c.mean));
+  Figure figure{.width = 1000, .height = opt.uses_model() ? 800 : 420, .columns = 2, .panels = {returns, promise}};
+  if (opt.uses_model()) figure.panels.insert(figure.panels.end(), {model, length});
   draw(figure, opt.path(".png"));
 }
 
