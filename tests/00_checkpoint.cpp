@@ -546,8 +546,14 @@ TEST_CASE("a run that is killed before or after any system call goes on, and a c
     }
     if (!before) break;
     calls = *before;
-    if (written) REQUIRE(fs::exists(place.file));
-    if (kept) REQUIRE(fs::exists(place.previous));
+    // Is anything begun after the n-th rename? How many stops come before is not the same in each run.
+    const auto renamed = [&](int n) {
+      std::size_t at = 0;
+      for (; n > 0 && at < calls.size(); ++at) n -= calls[at] == 'R';
+      return n == 0 && at < calls.size();
+    };
+    if (renamed(1)) REQUIRE(fs::exists(place.file));
+    if (renamed(2)) REQUIRE(fs::exists(place.previous));
     written = written || fs::exists(place.file), kept = kept || fs::exists(place.previous);
     if (fs::exists(place.previous)) {
       Training training(place.options(words), 0);

@@ -285,7 +285,7 @@ TEST_CASE("a training that is killed at any moment and resumed writes the same C
     if (has_option(program, "--checkpoint")) check_killed_and_resumed(program, "0");
 }
 
-TEST_CASE("the same with ten seeds", "[.][kill]") {  // make claims
+TEST_CASE("the same with ten seeds", "[.][kill][program]") {  // make claims
   for (int seed = 1; seed <= 10; ++seed) check_killed_and_resumed("06_mbpo", std::to_string(seed));
 }
 
