@@ -40,7 +40,7 @@ struct Options : ModelOptions {
 struct Case {
   double friction, max_speed;
   std::string name() const {
-    return std::isinf(max_speed) ? "no speed limit" : "friction " + to_text(friction);
+    return std::isinf(max_speed) ? "no limit" : "friction " + to_text(friction);
   }
 };
 std::vector<Case> cases(const Options& opt) {
@@ -142,23 +142,23 @@ void plot(const Options& opt) {
   if (table.rows.empty()) return;
   Figure figure{.width = 1200, .height = 860, .columns = 3};
   const std::string length = "trajectory length, 2h steps";
-  Panel ratio{.title = "forward / bidirectional", .x_label = length, .y_label = "Error_{for} / Error_{bi}",
+  Panel ratio{.title = "forward / bidirectional", .x_label = length, .y_label = "Error_for / Error_bi",
               .log_y = true};
-  Panel limit{.title = "no friction: who meets the speed limit", .x_label = length, .y_label = "share", .y = {0, 1}};
+  Panel limit{.title = "friction 0: hits of the speed limit", .x_label = length, .y_label = "share of those that hit it", .y = {0, 1}};
   for (const Case& how : cases(opt)) {
     const Table rows = rows_of(table, how);
     if (rows.rows.empty()) continue;
     const bool free = std::isinf(how.max_speed);
-    figure.panels.push_back({.title = free ? "no friction, no speed limit" : how.name() + ", speed limit",
+    figure.panels.push_back({.title = free ? "friction 0, no speed limit" : how.name() + ", speed limit",
                              .x_label = length, .y_label = "compounding error", .log_y = true,
                              .layers = {over_seeds(rows, "forward", "error_for"),
                                         over_seeds(rows, "bidirectional", "error_bi")}});
     ratio.layers.push_back(over_seeds(rows, how.name(), "ratio"));
     if (free || how.friction != 0) continue;
-    ratio.layers.push_back(over_seeds(rows, how.name() + ", who does not meet the limit", "ratio_clear"));
+    ratio.layers.push_back(over_seeds(rows, "friction 0, no hits", "ratio_clear"));
     ratio.layers.back().dashed = true;
-    limit.layers.push_back(over_seeds(rows, "of the trajectories", "met"));
-    limit.layers.push_back(over_seeds(rows, "of the forward error", "share_for"));
+    limit.layers.push_back(over_seeds(rows, "trajectories", "met"));
+    limit.layers.push_back(over_seeds(rows, "Error_for", "share_for"));
   }
   ratio.layers.push_back(dashed("", {2, double(opt.horizon)}, {1, 1}));
   ratio.layers.back().colour = colour::black;
@@ -197,7 +197,7 @@ void claim(const Options& opt) {
   std::vector<double> back = steps.numbers("backward");
   const std::vector<double> ahead = steps.numbers("forward");
   for (std::size_t i = 0; i < back.size(); ++i) back[i] /= ahead[i];
-  claims.at_most("no speed limit: one-step error, backward / forward" + seeds, "Dynamics Model Learning",
+  claims.at_most("no limit: one-step error, backward / forward" + seeds, "Dynamics Model Learning",
                  exact(median(back)), 2);
 }
 
