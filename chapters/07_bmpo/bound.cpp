@@ -73,7 +73,7 @@ Panel plot_bounds(const Table& table, double gamma) {
   const Table rows = table.where("gamma", to_text(gamma));
   Panel panel{.title = "γ = " + to_text(gamma) + ", ε_π = " + to_text(curve_eps_pi) + ", ε_m = " + to_text(curve_eps_m),
               .x_label = "k1 + k2, steps of a trajectory", .y_label = "bound / bound at 0",
-              .x = {0, 3 / (1 - gamma)}, .y = {0, 1.6}};
+              .x = {0, 3 / (1 - gamma)}, .y = {0, 1.6}, .key = Key::bottom_right};
   if (rows.rows.empty()) return panel;
   Layer best = points("least", {}, {});
   best.colour = colour::black, best.width = 1.3;
@@ -116,7 +116,7 @@ void plot(const Options& opt) {
   ratio.layers = {layer("", "ratio"), dashed("", {k.front(), k.back()}, {1, 1}),
                   dashed("", {k.front(), k.back()}, {2, 2})};
   ratio.layers[1].colour = ratio.layers[2].colour = colour::black;
-  draw({.width = 1000, .height = 900, .columns = 2,
+  draw({.width = 1000, .height = 820, .columns = 2,
         .panels = {plot_bounds(table, discounts[0]), plot_bounds(table, discounts[1]), distance, ratio}},
        opt.path(".png"));
 }

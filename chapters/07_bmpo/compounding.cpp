@@ -140,18 +140,19 @@ Layer over_seeds(const Table& table, const std::string& label, const std::string
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   if (table.rows.empty()) return;
-  Figure figure{.width = 1200, .height = 860, .columns = 3};
+  Figure figure{.width = 1200, .height = 760, .columns = 3};
   const std::string length = "trajectory length, 2h steps";
   Panel ratio{.title = "forward / bidirectional", .x_label = length, .y_label = "Error_for / Error_bi",
-              .log_y = true};
-  Panel limit{.title = "friction 0: hits of the speed limit", .x_label = length, .y_label = "share of those that hit it", .y = {0, 1}};
+              .log_y = true, .key = Key::bottom_left};
+  Panel limit{.title = "friction 0: hits of the speed limit", .x_label = length,
+              .y_label = "share of those that hit it", .y = {0, 1.4}, .key = Key::top_right};
   for (const Case& how : cases(opt)) {
     const Table rows = rows_of(table, how);
     if (rows.rows.empty()) continue;
     const bool free = std::isinf(how.max_speed);
     figure.panels.push_back({.title = free ? "friction 0, no speed limit" : how.name() + ", speed limit",
                              .x_label = length, .y_label = "compounding error", .log_y = true,
-                             .layers = {over_seeds(rows, "forward", "error_for"),
+                             .key = Key::bottom_right, .layers = {over_seeds(rows, "forward", "error_for"),
                                         over_seeds(rows, "bidirectional", "error_bi")}});
     ratio.layers.push_back(over_seeds(rows, how.name(), "ratio"));
     if (free || how.friction != 0) continue;
