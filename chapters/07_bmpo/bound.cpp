@@ -21,7 +21,8 @@ struct Options : Args {
   int settings = opt("settings", 50, "random (eps_m, eps_pi, gamma) of a seed on which the least bounds are searched",
                      at_least(1));
   int states   = opt("states", 60, "states of the ring", range(3, 200));
-  double eps   = opt("eps", 0.03, "eps, chance with which the ring's model believes in a jump to a wrong state", range(0.001, 0.5));
+  double eps   = opt("eps", 0.03, "eps, chance with which the ring's model believes in a jump to a wrong state", 
+                        range(0.001, 0.5));
   int longest  = opt("longest", 1024, "largest k on the ring; k = 1, 2, 4, ...", range(1, 1 << 20));
   static Preset lecture() { return {{"seeds", 20}}; }
   static Preset smoke() { return {{"seeds", 2}, {"settings", 10}}; }
