@@ -137,11 +137,12 @@ void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv")), cells = read_csv(opt.path("_cells.csv"));
   if (table.rows.empty()) return;
   Panel updates{.title = "until all greedy actions are right", .x_label = "β of the start states",
-                .y_label = "planning updates (median, middle half)", .log_y = true};
+                .y_label = "planning updates (median, middle half)", .y = {500, 50.0 * double(opt.most)}, .log_y = true,
+                .key = Key::top_left};
   constexpr Colour colours[] = {colour::blue, colour::green, colour::vermillion};
   for (const double epsilon : opt.epsilon)
     for (std::size_t i = 0; i < 3; ++i) {
-      const std::string name = modes(opt.k)[i].name, with = " ε = " + to_text(epsilon);
+      const std::string name = modes(opt.k)[i].name, with = ", ε = " + to_text(epsilon);
       const Table rows = table.where("algo", name).where("epsilon", to_text(epsilon));
       if (rows.rows.empty()) continue;
       updates.layers.push_back(over_seeds(opt, rows, name == "backward" ? name : name + with));
