@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 #include "chapters/01_q_planning/q_planning.h"
+#include "chapters/04_pets/pets.h"
 #include "chapters/07_bmpo/backward_model.h"
 #include "chapters/07_bmpo/bidirectional_dyna.h"
 #include "chapters/07_bmpo/boltzmann.h"
@@ -31,15 +32,6 @@ Mat undo_pendulum(const Mat& s_next, const Mat& a) {
   Mat s(3, s_next.cols());
   s << theta.cos(), theta.sin(), w_next - (15 * theta.sin() + 6 * a) * Real(Pendulum::dt);
   return s;
-}
-
-// n random transitions of any env, uniform actions, episodes as long as the task's.
-Transitions random_steps(Env& env, int n, Rng& rng) {
-  Transitions D(env.state_dim, env.action_dim, n);
-  env.reset(rng);
-  for (int t = 0; t < n; ++t)
-    D.add(interact(env, [&](const Mat&, Rng& rng) { return uniform_action(env.action_dim, rng); }, rng));
-  return D;
 }
 
 // Every member answers [r, d] to everything, with the same log-variance.
@@ -98,14 +90,14 @@ TEST_CASE("a backward step is s' - d with the ensemble's own reward; not_done is
   Mat s_next(1, 4);
   s_next << 4, 5, 6, 7;
   const Mat a = rng.uniform(2, 4, -1, 1);
-  answer(model, {0.25, 0.75}, -60);
+  answer(model, {0.25, 1.75}, -60);  // the end is behind 5: s' ends there in two columns, s in one
   for (const Predecessor& o : {model.mean(s_next, a), model.sample(s_next, a, rng)}) {
-    CHECK((o.s - (s_next - Real(0.75))).abs().maxCoeff() < 1e-6);
+    CHECK((o.s - (s_next - Real(1.75))).abs().maxCoeff() < 1e-6);
     CHECK((o.r - Real(0.25)).abs().maxCoeff() < 1e-6);
     CHECK((o.not_done == 1 - env.terminated(s_next)).all());
     CHECK(o.not_done.sum() == 2);
   }
-  // The input is the view of s' that the task gives its models; the target is the plain difference, whatever net_target.
+  // The input is the view of s' that the task gives its models; the target is the plain difference, not net_target.
   CHECK((model.x(s_next, a).topRows(1) == env.net_input(s_next)).all());
   CHECK((model.x(s_next, a).bottomRows(2) == a).all());
   const Mat s = rng.normal(1, 4), r = rng.normal(1, 4), y = model.y(s, r, s_next);
@@ -144,7 +136,8 @@ TEST_CASE("a learned backward step of the pendulum is the closed-form inverse, a
           "[07][train]") {
   Rng rng(104);
   Pendulum env(0, infinity);
-  const Transitions D = random_steps(env, 2000, rng), fresh = random_steps(env, 1000, rng);
+  Transitions D(3, 1, 2000), fresh(3, 1, 1000);
+  random_trial(env, 2000, D, rng), random_trial(env, 1000, fresh, rng);
   EnsembleOptions how{.members = 2, .elites = 2, .hidden = {64, 64}, .batch = 32, .epochs = 40};
   LearnedModel model(env, how, rng);
   BackwardModel model_back(env, how, rng);
@@ -158,7 +151,7 @@ TEST_CASE("a learned backward step of the pendulum is the closed-form inverse, a
   CHECK(back < 3 * ahead);
 }
 
-TEST_CASE("p(s) ~ exp(beta V(s)): uniform at beta = 0, in proportion in between, the best one at a large beta", "[07]") {
+TEST_CASE("p(s) ~ exp(beta V(s)): uniform at beta = 0, in proportion in between, the best at a large beta", "[07]") {
   Rng rng(105);
   const std::vector<double> V = {0.3, -1, 2, 2.5, 0};
   const auto counts = [&](double beta) {
@@ -211,9 +204,10 @@ TEST_CASE("Error_for and Error_bi of models that err by a constant are sums of s
   Rng rng(108);
   const Recording real = walk(2, 5, 20, rng);
   // Wrong by 0.1 in one dimension a step forwards, by 0.2 backwards: after i steps by i times as much.
-  const auto forward = [](const Mat& s, const Mat& a) { return Mat((s + a).colwise() + Eigen::Array<Real, 2, 1>(0.1, 0)); };
+  using Column = Eigen::Array<Real, 2, 1>;
+  const auto forward = [](const Mat& s, const Mat& a) { return Mat((s + a).colwise() + Column(0.1, 0)); };
   const auto wrong_back = [](Real by) {
-    return [by](const Mat& s_next, const Mat& a) { return Mat((s_next - a).colwise() + Eigen::Array<Real, 2, 1>(0, by)); };
+    return [by](const Mat& s_next, const Mat& a) { return Mat((s_next - a).colwise() + Column(0, by)); };
   };
   for (const int h : {1, 2, 5, 10}) {
     const Mat error_for = error_forward(forward, real, h);
@@ -248,7 +242,8 @@ TEST_CASE("the bounds by hand, and the same where only one direction is taken", 
 TEST_CASE("the best k1 and k2 are equal, their sum is the closed form's, and longer by ln 2 / ln(1/gamma)", "[07]") {
   Rng rng(110);
   for (int i = 0; i < 100; ++i) {
-    const double gamma = rng.uniform(0.5, 0.93), eps_pi = rng.uniform(0.01, 1), eps_m = eps_pi * rng.uniform(0.03, 0.95);
+    const double gamma = rng.uniform(0.5, 0.93), eps_pi = rng.uniform(0.01, 1);
+    const double eps_m = eps_pi * rng.uniform(0.03, 0.95);
     const auto C = [&](int k1, int k2) { return bidirectional_bound(k1, k2, eps_m, eps_pi, gamma, 1); };
     int best1 = 0, best2 = 0;
     for (int k1 = 0; k1 < 60; ++k1)
@@ -304,6 +299,7 @@ TEST_CASE("the ring: its drift, where it settles, and the reversed chain against
   }
   for (int s = 0; s < n; ++s)
     CHECK(P(s, (s + 1) % n) - P(s, (s + n - 1) % n) == Approx(0.5 + 0.2 * std::cos(2 * std::numbers::pi * s / n)));
+  CHECK(d.sum() == Approx(1));
   CHECK((P.transpose() * d - d).cwiseAbs().maxCoeff() < 1e-12);
   CHECK(d.maxCoeff() / d.minCoeff() > 1.5);  // else reversing would be transposing
   CHECK((reversed(Q) - P).cwiseAbs().maxCoeff() < 1e-12);

@@ -1,4 +1,4 @@
-// The bounds of slide "Theoretical Analysis" (Lai et al. 2020, theorem 1), and where they are least. In double.
+// The bounds of slide "Theoretical Analysis" (Lai et al. 2020), and where they are least. In double.
 #pragma once
 #include "chapters/06_mbpo/bound.h"  // bound, optimal_k: of forward branches
 

@@ -5,13 +5,14 @@
 //
 //   build/07_bmpo_compounding                  1 seed: TIME s, 50 MB
 //   build/07_bmpo_compounding --seeds 3        TIME3 s
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include "chapters/00_toolbox/claims.h"      // Claims
-#include "chapters/00_toolbox/curves.h"      // curves
 #include "chapters/00_toolbox/progress.h"    // Progress, finish
 #include "chapters/00_toolbox/run_log.h"     // RunLog, read_csv
-#include "chapters/04_pets/pets_options.h"   // ModelOptions
+#include "chapters/04_pets/pets.h"           // ModelOptions, random_trial
 #include "chapters/05_model_free/evaluate.h" // median
 #include "chapters/07_bmpo/compounding.h"
 #include "envs/pendulum.h"
@@ -49,16 +50,7 @@ std::vector<Case> cases(const Options& opt) {
   return list;
 }
 
-// n steps of random torque, episodes as long as the task's.
-Transitions collect(Env& env, int n, Rng& rng) {
-  Transitions D(env.state_dim, env.action_dim, n);
-  env.reset(rng);
-  for (int t = 0; t < n; ++t)
-    D.add(interact(env, [&](const Mat&, Rng& rng) { return uniform_action(env.action_dim, rng); }, rng));
-  return D;
-}
-
-// n pieces of fresh episodes side by side, `steps` steps each, from a random time of its own on: as the data are spread.
+// n pieces of fresh episodes side by side, `steps` steps each, from random times on: states as in the data.
 Recording record(const Env& env, int n, int steps, Rng& rng) {
   Recording real;
   Sim sim(env.sim_dim(), n);
@@ -96,7 +88,8 @@ double mean_where(const Mat& x, const Mat& which) { return double((x * which).su
 void run(const Options& opt, int seed, const Case& how, RunLog& log, RunLog& one_step) {
   Rng rng(seed);
   Pendulum env(how.friction, how.max_speed);
-  const Transitions D = collect(env, opt.data, rng);
+  Transitions D(env.state_dim, env.action_dim, opt.data);
+  random_trial(env, opt.data, D, rng);
   LearnedModel model(env, opt.ensemble(), rng);
   BackwardModel model_back(env, opt.ensemble(), rng);
   train_model(model, D, rng);       //(b2*) L_f, maximum likelihood: forwards, and in backward_model.h backwards

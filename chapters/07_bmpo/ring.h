@@ -1,6 +1,8 @@
 // A ring of states with a drift, on which the error of k learned steps can be computed exactly: forwards, and backwards
 // in time. In double.
 #pragma once
+#include <cmath>
+#include <numbers>
 #include "chapters/06_mbpo/bound.h"  // Matrix, Vector, total_variation
 
 // From s to s + 1 with the chance 0.6 + 0.2 cos(2 pi s / n), to s - 1 with 0.1, else it stays: a drift of 0.5 +
@@ -27,8 +29,8 @@ inline Matrix reversed(const Matrix& P) {
   return d.cwiseInverse().asDiagonal() * P.transpose() * d.asDiagonal();
 }
 
-// A model that is wrong by at most D_TV = eps in each row: with the chance eps it believes that the chain is put into the
-// state `wrong` instead. 0 <= eps <= 1.
+// A model that is wrong by at most D_TV = eps in each row: with the chance eps it believes that the chain is put into
+// the state `wrong` instead. 0 <= eps <= 1.
 inline Matrix mislearned(const Matrix& P, double eps, int wrong) {
   Matrix M = (1 - eps) * P;
   M.col(wrong).array() += eps;
