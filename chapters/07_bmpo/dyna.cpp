@@ -103,7 +103,8 @@ void run(const Options& opt, int seed, RunLog& log, Shares& shares) {
         log.row(mode.name, seed, env_steps, beta, epsilon, reached ? agent.updates : opt.most, int(reached));
         std::vector<double>& share = shares[{mode.name, to_text(beta), to_text(epsilon)}];
         share.resize(visits.size());
-        for (std::size_t S = 0; S < share.size(); ++S) share[S] += double(visits[S]) / double(std::max(1L, agent.updates));
+        const double all = double(std::max(1L, agent.updates));
+        for (std::size_t S = 0; S < share.size(); ++S) share[S] += double(visits[S]) / all;
       }
 }
 
@@ -111,7 +112,7 @@ void run(const Options& opt, int seed, RunLog& log, Shares& shares) {
 Panel plot_shares(const Maze& maze, const Table& rows, const std::string& title) {
   Panel panel{.title = title, .equal = true, .axes = false, .key = Key::off};
   const std::vector<double> share = rows.numbers("share");
-  const double most = *std::max_element(share.begin(), share.end());
+  const double most = std::max(1e-9, *std::max_element(share.begin(), share.end()));
   for (int S = 0; S < maze.states(); ++S) {
     const double x = S % maze.cols(), y = maze.rows() - 1 - S / maze.cols();
     Layer cell = rectangle(x + 0.02, y + 0.02, x + 0.98, y + 0.98, maze.wall(S) ? colour::grey : colour::vermillion);
@@ -131,7 +132,7 @@ Layer over_seeds(const Options& opt, const Table& table, const std::string& labe
     if (updates.empty()) continue;
     std::sort(updates.begin(), updates.end());
     layer.x.push_back(beta), layer.y.push_back(median(updates));
-    layer.low.push_back(updates[updates.size() / 4]), layer.high.push_back(updates[3 * updates.size() / 4]);
+    layer.low.push_back(updates[updates.size() / 4]), layer.high.push_back(updates[(3 * updates.size() - 1) / 4]);
   }
   return layer;
 }
@@ -141,8 +142,8 @@ void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv")), cells = read_csv(opt.path("_cells.csv"));
   if (table.rows.empty()) return;
   Panel updates{.title = "until all greedy actions are right", .x_label = "β of the start states",
-                .y_label = "planning updates (median, middle half)", .y = {500, 50.0 * double(opt.most)}, .log_y = true,
-                .key = Key::top_left};
+                .y_label = "planning updates (median, middle half)", .y = {open_end, 50.0 * double(opt.most)},
+                .log_y = true, .key = Key::top_left};
   constexpr Colour colours[] = {colour::blue, colour::green, colour::vermillion};
   for (const double epsilon : opt.epsilon)
     for (std::size_t i = 0; i < 3; ++i) {
