@@ -265,6 +265,7 @@ CLAIMS_05_model_free_against_pets := --seeds 5 --updates 1,10 --steps 20000,1000
 CLAIMS_06_mbpo := --seeds 5
 CLAIMS_06_mbpo_compounding := --seeds 5
 CLAIMS_06_mbpo_experiments := --seeds 5
+CLAIMS_07_bmpo_compounding := --seeds 3
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
