@@ -286,7 +286,7 @@ resumable() {
   if [ -e "$$state" ]; then long "$$@" --checkpoint "$$state" --resume "$$state"; else long "$$@" --checkpoint "$$state"; fi
 }
 mkdir -p "$$OUT/long"
-long half_cheetah build/06_mbpo_experiments --env half_cheetah --seeds 3
+long half_cheetah build/06_mbpo_experiments --env half_cheetah --seeds 5
 resumable inverted_pendulum build/06_mbpo --env inverted_pendulum --preset paper --steps 5000 --seeds 5
 resumable hopper_paper build/06_mbpo --env hopper --preset paper --steps 40000
 resumable hopper_sac build/06_mbpo --env hopper --preset paper --steps 40000 --real-ratio 1

@@ -4,7 +4,7 @@
 // 05_model_free_ppo and 04_pets have run before on the same task and into the same folder.
 //
 //   build/06_mbpo_experiments            pendulum, 1 seed: 34 s, 25 MB
-//   build/06_mbpo_experiments --env half_cheetah --seeds 3
+//   build/06_mbpo_experiments --env half_cheetah --seeds 5
 #include <filesystem>
 #include "chapters/00_toolbox/curves.h"      // curves
 #include "chapters/00_toolbox/progress.h"    // Progress, finish

@@ -59,7 +59,8 @@ void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
         logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps);
         if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted()) evaluate(opt, x, k, numbers, logs);
       });
-    if ((x.step - opt.random_steps) % opt.epoch_steps == 0) checkpoint.save_if_due(x.step, x);  // between two epochs
+    if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
+    x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
   }
 }
 

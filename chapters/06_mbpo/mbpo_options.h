@@ -90,7 +90,7 @@ struct MbpoOptions : Checkpointed {
     return presets;
   }
   static Preset smoke() {
-    return {{"steps", 150}, {"random-steps", 60}, {"epoch-steps", 20}, {"rollout-every", 20}, {"rollouts", 100},
+    return {{"steps", 160}, {"random-steps", 60}, {"epoch-steps", 20}, {"rollout-every", 20}, {"rollouts", 100},
             {"rollout-length", 2}, {"model-hidden", {8}}, {"model-epochs", 3}, {"hidden", {8, 8}}, {"batch", 16},
             {"updates", 1}, {"eval-every", 20}, {"eval-episodes", 1}, {"members", 3}, {"elites", 2}};
   }
