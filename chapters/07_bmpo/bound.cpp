@@ -94,7 +94,12 @@ Panel plot_bounds(const Table& table, double gamma) {
 
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path("_curves.csv")), ring = read_csv(opt.path("_ring.csv"));
-  if (ring.rows.empty()) return;
+  Figure figure{.width = 1000, .height = 820, .columns = 2,
+                .panels = {plot_bounds(table, discounts[0]), plot_bounds(table, discounts[1])}};
+  if (ring.rows.empty()) {  // Ctrl-C came before the first ring
+    draw(figure, opt.path(".png"));
+    return;
+  }
   Panel distance{.title = "a ring of " + to_text(opt.states) + " states with a drift, ε = " + to_text(opt.eps),
                  .x_label = "k", .y_label = "D_TV between true and learned states",
                  .y = {0.01, 2}, .log_x = true, .log_y = true, .key = Key::bottom_right};
@@ -117,9 +122,8 @@ void plot(const Options& opt) {
   ratio.layers = {layer("", "ratio"), dashed("", {k.front(), k.back()}, {1, 1}),
                   dashed("", {k.front(), k.back()}, {2, 2})};
   ratio.layers[1].colour = ratio.layers[2].colour = colour::black;
-  draw({.width = 1000, .height = 820, .columns = 2,
-        .panels = {plot_bounds(table, discounts[0]), plot_bounds(table, discounts[1]), distance, ratio}},
-       opt.path(".png"));
+  figure.panels.insert(figure.panels.end(), {distance, ratio});
+  draw(figure, opt.path(".png"));
 }
 
 double largest(const std::vector<double>& x) { return x.empty() ? NAN : *std::max_element(x.begin(), x.end()); }

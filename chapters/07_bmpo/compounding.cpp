@@ -108,10 +108,13 @@ void run(const Options& opt, int seed, const Case& how, RunLog& log, RunLog& one
 
   for (int h = 1; 2 * h <= opt.horizon; ++h) {
     const Mat error_for = error_forward(forward, real, h), error_bi = error_bidirectional(forward, backward, real, h);
+    if (!error_for.isFinite().all() || !error_bi.isFinite().all())
+      throw NotFinite("an imagined state of " + to_text(2 * h) + " steps is not finite: another --epochs?");
     const Mat met = meets_limit(real, 2 * h, how.max_speed), clear = 1 - met;
+    const double ratio_clear = mean_where(error_for, clear) / mean_where(error_bi, clear);
     log.row(seed, opt.data, how.friction, how.max_speed, 2 * h, error_for.mean(), error_bi.mean(),
             error_for.mean() / error_bi.mean(), met.mean(), Mat(met * error_for).mean() / error_for.mean(),
-            mean_where(error_for, clear) / mean_where(error_bi, clear));
+            std::isfinite(ratio_clear) ? to_text(ratio_clear) : "");
   }
 }
 

@@ -199,8 +199,9 @@ std::string headline(const Options& opt) {
   if (table.rows.empty()) return "stopped before the first plan";
   std::string text = "beta = " + to_text(opt.beta.front()) + ": ";
   for (const Mode& mode : modes(opt.k))
-    text += (mode.name == "forward" ? "" : ", ") + mode.name + " " +
-            to_text(std::round(median(table.where("algo", mode.name).numbers("updates"))));
+    if (const Table rows = table.where("algo", mode.name); !rows.rows.empty())
+      text += (mode.name == "forward" ? "" : ", ") + mode.name + " " +
+              to_text(std::round(median(rows.numbers("updates"))));
   return text + " updates";
 }
 
