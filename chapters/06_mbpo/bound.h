@@ -65,7 +65,7 @@ inline double model_error(const FiniteMdp& mdp, const Kernel& p_theta, const Mat
 // The proof: |E_p[r] - E_q[r]| <= 2 r_max D_TV(p || q), and D_TV of (s_t, a_t) grows along a trajectory by at most
 // eps_pi where pi_D acts and by E[D_TV(p || p_theta)] on pi's own true trajectory where the model steps.
 // The second term is the action at step t itself, which pi_D takes for k = 0. From k = 1 on pi takes it, and the bound
-// holds without that term. If pi_D also took the branch's first action, the bound would hold and need it for all k.
+// holds without that term. If pi_D also took the branch's first action, the second term would be needed for every k.
 inline double bound(double k, double eps_m, double eps_pi, double gamma, double r_max) {
   return 2 * r_max * (std::pow(gamma, k + 1) * eps_pi / ((1 - gamma) * (1 - gamma)) +
                       std::pow(gamma, k) * eps_pi / (1 - gamma) + k * eps_m / (1 - gamma));

@@ -3,7 +3,7 @@
 //
 //   build/06_mbpo                                      pendulum, 1 seed: 17 s, 25 MB
 //   build/06_mbpo --real-ratio 1                       the same learner without a model: SAC
-//   build/06_mbpo --env hopper --preset paper --steps 40000 --checkpoint hopper.ckpt
+//   build/06_mbpo --env hopper --preset paper --steps 40000 --checkpoint hopper.state
 #include "chapters/00_toolbox/curves.h"        // curves
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
@@ -44,15 +44,16 @@ void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
   for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
 
   while (x.step < opt.steps && !interrupted()) {                                     //(2) for N epochs do
-    if (opt.uses_model())                                                            //(3) maximum likelihood on D_env
-      at_step(x.step, [&] { train_model(x.model, x.D_env, x.rng); });
+    if (opt.uses_model())
+      at_step(x.step, [&] { train_model(x.model, x.D_env, x.rng); });                //(3) maximum likelihood on D_env
     const int k = rollout_length(x.step, opt.rollout_length);
     resize(x.D_model, Eigen::Index(opt.retain) * opt.rollouts * k);
 
     for (int t = 0; t < opt.epoch_steps && x.step < opt.steps && !interrupted(); ++t)  //(4) for E steps do
       at_step(x.step, [&] {
-        x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng)), ++x.step;          //(5) act with pi, add to D_env
-        if (opt.uses_model() && t % opt.rollout_every == 0)                          //(6*) M rollouts, batched
+        x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng));                    //(5) act with pi, add to D_env
+        ++x.step;
+        if (opt.uses_model() && t % opt.rollout_every == 0)                          //(6*) M rollouts, not in each step
           rollout(x.model, x.agent.pi, x.D_env, opt.rollouts, k, x.D_model, x.rng);
         const SacNumbers numbers = improve_policy(x.agent, x.D_env, x.D_model,       //(9) G gradient updates
                                                   opt.updates, opt.batch, opt.real_ratio, x.rng);

@@ -64,7 +64,7 @@ inline SacNumbers improve_policy(Sac& agent, const Transitions& D_env, const Tra
   Mixture mixture;
   SacNumbers numbers{};
   for (int g = 0; g < G && !interrupted(); ++g)
-    numbers = sac_update(agent, mixture.draw(D_env, D_model, batch, real_ratio, rng), rng);  //(10) policy on model data
+    numbers = sac_update(agent, mixture.draw(D_env, D_model, batch, real_ratio, rng), rng);  //(10*) and real data
   return numbers;
 }
 

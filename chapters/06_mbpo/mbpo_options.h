@@ -102,6 +102,8 @@ struct MbpoOptions : Checkpointed {
     if (k.size() != 1 && k.size() != 4) throw BadInput(given + "wanted k, or e0,e1,k0,k1");
     if (k.size() == 1 ? k[0] < 1 : std::min(k[2], k[3]) < 1) throw BadInput(given + "k must be at least 1");
     if (k.size() == 4 && k[1] < k[0]) throw BadInput(given + "e1 must not be before e0");
+    if (steps <= random_steps)
+      throw BadInput("--steps " + to_text(steps) + ": wanted more than --random-steps, " + to_text(random_steps));
     if (const int choices = make_env(env)->choices; choices > 0)
       throw BadInput("--env " + env + ": SAC needs continuous actions, this task has " + to_text(choices) +
                      " discrete ones");

@@ -1,6 +1,6 @@
 // The learned model and branched rollouts (slide "MBPO Algorithm", lines 6 to 8; Janner et al. 2019).
 //
-//   LearnedModel model(*env, EnsembleOptions::mbpo(), rng);
+//   LearnedModel model(*env, {.members = 7}, rng);
 //   rollout(model, agent.pi, D_env, 100000, k, D_model, rng);
 #pragma once
 #include "chapters/04_pets/ensemble.h"               // Ensemble
@@ -83,9 +83,9 @@ std::vector<Batch> branch(const Model& model, const SquashedGaussian& pi, Mat s,
   return steps;
 }
 
-// M branches of k steps from states of D_env, into D_model: the first steps first. The branches are split into blocks
-// with a generator each, so the numbers do not depend on the number of threads. A Model has sample(s, a, rng), which
-// returns an Outcome. Throws std::invalid_argument if D_env is empty, NotFinite as model.sample.
+// M branches of k steps from states of D_env, into D_model: the first step of all, then the second. The branches are
+// split into blocks with a generator each, so the numbers do not depend on the number of threads. A Model has sample(s,
+// a, rng), which returns an Outcome. Throws std::invalid_argument if D_env is empty, NotFinite as model.sample.
 template <class Model>
 void rollout(const Model& model, const SquashedGaussian& pi, const Transitions& D_env, int M, int k,
              Transitions& D_model, Rng& rng) {
@@ -95,10 +95,10 @@ void rollout(const Model& model, const SquashedGaussian& pi, const Transitions& 
   std::vector<Rng> rngs;
   for (int b = 0; b < blocks; ++b) rngs.push_back(rng.split());
   std::vector<std::vector<Batch>> branches(blocks);
-  parallel_for(blocks, [&](int b, int) {                                       //(8) k steps of pi, add to D_model
+  parallel_for(blocks, [&](int b, int) {                                       //(8) k steps of pi
     branches[b] = branch(model, pi, s.middleCols(b * block, std::min(block, M - b * block)), k, rngs[b]);
   });
-  for (int i = 0; i < k; ++i)
+  for (int i = 0; i < k; ++i)                                                  //(8) add to D_model
     for (const std::vector<Batch>& steps : branches)
       if (i < int(steps.size())) D_model.add(steps[i]);
 }
