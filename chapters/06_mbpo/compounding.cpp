@@ -3,7 +3,7 @@
 // against real steps of policies that learned from branches of k = 1, 5, 15, 50 steps. All have as many model
 // transitions, so a larger k means fewer states to start from.
 //
-//   build/06_mbpo_compounding            pendulum, 1 seed: 27 s, 60 MB
+//   build/06_mbpo_compounding            pendulum, 1 seed: 27 s, 22 MB
 #include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/curves.h"       // curves
 #include "chapters/00_toolbox/progress.h"     // Progress, finish

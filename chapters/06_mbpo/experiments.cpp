@@ -3,7 +3,7 @@
 // SAC with the settings of chapter 05. The picture: return against real steps, PPO's and PETS's curves beside them if
 // 05_model_free_ppo and 04_pets have run before on the same task and into the same folder.
 //
-//   build/06_mbpo_experiments            pendulum, 1 seed: 34 s, 25 MB
+//   build/06_mbpo_experiments            pendulum, 1 seed: 31 s, 22 MB
 //   build/06_mbpo_experiments --env half_cheetah --seeds 5
 #include <filesystem>
 #include "chapters/00_toolbox/curves.h"      // curves
