@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
         if (interrupted()) break;
         const MbpoOptions how = opt.with(k);
         Training x(how, seed);
-        learn(how, x, opt.steps, [&](int) {
+        learn(how, x, [&] {
           progress.show(done + x.step);
           if (opt.eval_every > 0 && x.step % opt.eval_every == 0)
             log.row("mbpo", opt.env, seed, x.step, eval_return(how, x), k);

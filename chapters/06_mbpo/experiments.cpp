@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
         if (interrupted()) break;
         const MbpoOptions how = opt.with(algo);
         Training x(how, seed);
-        learn(how, x, how.steps, [&](int) {
+        learn(how, x, [&] {
           progress.show(done + x.step * how.updates);
           if (opt.eval_every > 0 && x.step % opt.eval_every == 0)
             log.row(algo, opt.env, seed, x.step, eval_return(how, x), how.updates);

@@ -8,6 +8,30 @@
 #include "chapters/05_model_free/squashed_gaussian.h"  // pi
 #include "envs/env.h"
 
+// How many numbers a model of the environment is shown: net_input(s), a.
+inline int model_inputs(const Env& env) {
+  return int(env.net_input(Mat::Zero(env.state_dim, 1)).rows()) + env.action_dim;
+}
+
+// x (in, n) -> (out, n). Each column asks an elite that is drawn for it, and adds that elite's noise. Throws NotFinite.
+inline Mat sample_elites(const Ensemble& f, const Mat& x, Rng& rng) {
+  std::vector<std::vector<int>> asks(f.elites.size());
+  for (int i = 0; i < x.cols(); ++i) asks[rng.below(asks.size())].push_back(i);
+  Mat y(f.members[0].head.target.mean.rows(), x.cols());
+  for (std::size_t e = 0; e < asks.size(); ++e)
+    if (!asks[e].empty())
+      y(Eigen::all, asks[e]) = f.elite(int(e)).sample(Mat(x(Eigen::all, asks[e])),
+                                                      rng.normal(y.rows(), Eigen::Index(asks[e].size())));
+  if (!y.isFinite().all()) throw NotFinite("the model's prediction is not finite");
+  return y;
+}
+// The mean of the elites' means.
+inline Mat mean_of_elites(const Ensemble& f, const Mat& x) {
+  Mat sum = f.elite(0).predict(x).mu;
+  for (std::size_t e = 1; e < f.elites.size(); ++e) sum += f.elite(int(e)).predict(x).mu;
+  return sum / Real(f.elites.size());
+}
+
 // What a model answers to (s, a), one sample per column.
 struct Outcome {
   Mat r, s_next;  // (1, n), (state_dim, n)
@@ -21,7 +45,7 @@ struct LearnedModel {
 
   // Throws std::invalid_argument as EnsembleOptions::check.
   LearnedModel(const Env& env, const EnsembleOptions& options, Rng& rng)
-      : env(env), p(inputs(env), 1 + targets(env), options, rng) {}
+      : env(env), p(model_inputs(env), 1 + targets(env), options, rng) {}
 
   Mat x(const Mat& s, const Mat& a) const { return concat(env.net_input(s), a); }
   Mat y(const Mat& s, const Mat& r, const Mat& s_next) const { return concat(r, env.net_target(s, s_next)); }
@@ -31,35 +55,14 @@ struct LearnedModel {
     return o;
   }
 
-  // s (state_dim, n), a (action_dim, n). Each column asks an elite that is drawn for it and adds that elite's noise, to
-  // the reward as well. Throws NotFinite.
-  Outcome sample(const Mat& s, const Mat& a, Rng& rng) const {
-    std::vector<std::vector<int>> asks(p.elites.size());
-    for (int i = 0; i < s.cols(); ++i) asks[rng.below(asks.size())].push_back(i);
-    const Mat in = x(s, a);
-    Mat out(p.members[0].head.target.mean.rows(), s.cols());
-    for (std::size_t e = 0; e < asks.size(); ++e)
-      if (!asks[e].empty())
-        out(Eigen::all, asks[e]) = p.elite(int(e)).sample(Mat(in(Eigen::all, asks[e])),
-                                                          rng.normal(out.rows(), Eigen::Index(asks[e].size())));
-    if (!out.isFinite().all()) throw NotFinite("the model's prediction is not finite");
-    return outcome(s, out);
-  }
-  // The mean of the elites' means.
-  Outcome mean(const Mat& s, const Mat& a) const {
-    const Mat in = x(s, a);
-    Mat sum = p.elite(0).predict(in).mu;
-    for (std::size_t e = 1; e < p.elites.size(); ++e) sum += p.elite(int(e)).predict(in).mu;
-    return outcome(s, sum / Real(p.elites.size()));
-  }
+  // s (state_dim, n), a (action_dim, n): a sample, the reward's noise included, or the elites' mean. Throw as these.
+  Outcome sample(const Mat& s, const Mat& a, Rng& rng) const { return outcome(s, sample_elites(p, x(s, a), rng)); }
+  Outcome mean(const Mat& s, const Mat& a) const { return outcome(s, mean_of_elites(p, x(s, a))); }
   double holdout_mse() const { return p.holdout_mse[p.elites[0]]; }  // of the best member
 
   template <class Ar> void io(Ar& ar) { ar("p", p); }
 
  private:
-  static int inputs(const Env& env) {
-    return int(env.net_input(Mat::Zero(env.state_dim, 1)).rows()) + env.action_dim;
-  }
   static int targets(const Env& env) {
     const Mat s = Mat::Zero(env.state_dim, 1);
     return int(env.net_target(s, s).rows());

@@ -6,7 +6,7 @@
 //   const Predecessor o = back.sample(s_next, a, rng);   // o.s, the reward on the way from there, not_done
 #pragma once
 #include "chapters/06_mbpo/mbpo.h"     // train_model of the forward model
-#include "chapters/06_mbpo/rollout.h"  // LearnedModel, of which this is the mirror image
+#include "chapters/06_mbpo/rollout.h"  // LearnedModel, of which this is the mirror image; sample_elites
 
 // What a backward model answers to (s', a), one sample per column.
 struct Predecessor {
@@ -25,7 +25,7 @@ struct BackwardModel {
 
   // Throws std::invalid_argument as EnsembleOptions::check.
   BackwardModel(const Env& env, const EnsembleOptions& options, Rng& rng)
-      : env(env), q(inputs(env), 1 + env.state_dim, options, rng) {}
+      : env(env), q(model_inputs(env), 1 + env.state_dim, options, rng) {}
 
   Mat x(const Mat& s_next, const Mat& a) const { return concat(env.net_input(s_next), a); }
   Mat y(const Mat& s, const Mat& r, const Mat& s_next) const { return concat(r, Mat(s_next - s)); }
@@ -34,35 +34,16 @@ struct BackwardModel {
     return {y.topRows(1), s_next - y.bottomRows(y.rows() - 1), 1 - env.terminated(s_next)};
   }
 
-  // s_next (state_dim, n), a (action_dim, n). Each column asks an elite that is drawn for it and adds that elite's
-  // noise to d and r. Throws NotFinite.
+  // s_next (state_dim, n), a (action_dim, n): a sample, with noise on d and r, or the elites' mean. Throw as these.
   Predecessor sample(const Mat& s_next, const Mat& a, Rng& rng) const {
-    std::vector<std::vector<int>> asks(q.elites.size());
-    for (int i = 0; i < s_next.cols(); ++i) asks[rng.below(asks.size())].push_back(i);
-    const Mat in = x(s_next, a);
-    Mat out(1 + env.state_dim, s_next.cols());
-    for (std::size_t e = 0; e < asks.size(); ++e)
-      if (!asks[e].empty())
-        out(Eigen::all, asks[e]) = q.elite(int(e)).sample(Mat(in(Eigen::all, asks[e])),
-                                                          rng.normal(out.rows(), Eigen::Index(asks[e].size())));
-    if (!out.isFinite().all()) throw NotFinite("the backward model's prediction is not finite");
-    return predecessor(s_next, out);
+    return predecessor(s_next, sample_elites(q, x(s_next, a), rng));
   }
-  // The mean of the elites' means.
   Predecessor mean(const Mat& s_next, const Mat& a) const {
-    const Mat in = x(s_next, a);
-    Mat sum = q.elite(0).predict(in).mu;
-    for (std::size_t e = 1; e < q.elites.size(); ++e) sum += q.elite(int(e)).predict(in).mu;
-    return predecessor(s_next, sum / Real(q.elites.size()));
+    return predecessor(s_next, mean_of_elites(q, x(s_next, a)));
   }
   double holdout_mse() const { return q.holdout_mse[q.elites[0]]; }  // of the best member
 
   template <class Ar> void io(Ar& ar) { ar("q", q); }
-
- private:
-  static int inputs(const Env& env) {
-    return int(env.net_input(Mat::Zero(env.state_dim, 1)).rows()) + env.action_dim;
-  }
 };
 
 // L_b(theta') = sum_t [mu(s_{t+1}, a_t) - s_t]^T Sigma^-1 [mu(s_{t+1}, a_t) - s_t] + log det Sigma
