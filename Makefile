@@ -185,6 +185,10 @@ FLAGS_double = -O2 -DREAL=double
 # Left out: checks that AddressSanitizer and Eigen's assertions make too, and that triple the time to compile Eigen.
 FLAGS_san    = -O1 -g1 -fsanitize=address,undefined -fno-sanitize=null,alignment,object-size,vptr -fno-sanitize-recover=all
 
+# The same in every variant: once is enough.
+SKIPPED_double = tests/programs.cpp tests/house.cpp tests/plots.cpp
+SKIPPED_san    = tests/programs.cpp tests/house.cpp
+
 objects = $(patsubst %.cpp,build/$(1)/%.o,$(filter-out autodiff/matmul.cpp,$(2))) build/obj/autodiff/matmul.o
 
 define variant
@@ -194,7 +198,7 @@ build/$(1)/%.o: %.cpp build/config.mk
 build/$(1)/library.a: $(filter-out build/obj/autodiff/matmul.o,$(call objects,$(1),$(LIBRARY))) build/obj/autodiff/matmul.o
 	@rm -f $$@
 	ar rcs $$@ $$^
-build/tests$(2): $(patsubst %.cpp,build/$(1)/%.o,$(TESTS)) build/$(1)/library.a
+build/tests$(2): $(patsubst %.cpp,build/$(1)/%.o,$(filter-out $(SKIPPED_$(1)),$(TESTS))) build/$(1)/library.a
 	$$(CXX) $$(FLAGS_$(1)) $$^ -o $$@ $$(CATCH_LD) $$(LIBS)
 endef
 $(eval $(call variant,obj,_fast))
@@ -265,8 +269,10 @@ CLAIMS_05_model_free_against_pets := --seeds 5 --updates 1,10 --steps 20000,1000
 CLAIMS_06_mbpo := --seeds 5
 CLAIMS_06_mbpo_compounding := --seeds 5
 CLAIMS_06_mbpo_experiments := --seeds 5
+CLAIMS_07_bmpo := --seeds 5 --ablation
 CLAIMS_07_bmpo_compounding := --seeds 3
 TASKS_05_model_free := inverted_pendulum
+TASKS_07_bmpo := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
   $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
@@ -292,10 +298,11 @@ resumable hopper_paper build/06_mbpo --env hopper --preset paper --steps 40000
 resumable hopper_sac build/06_mbpo --env hopper --preset paper --steps 40000 --real-ratio 1
 resumable half_cheetah_paper build/06_mbpo --env half_cheetah --preset paper --steps 20000
 resumable half_cheetah_sac build/06_mbpo --env half_cheetah --preset paper --steps 20000 --real-ratio 1
+resumable hopper_bmpo build/07_bmpo --env hopper --preset paper --steps 20000
 grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 endef
 export LONG_CLAIMS
-claims-long: build/06_mbpo build/06_mbpo_experiments
+claims-long: build/06_mbpo build/06_mbpo_experiments build/07_bmpo
 	@eval "$$LONG_CLAIMS"
 
 bench: build/bench

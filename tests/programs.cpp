@@ -85,11 +85,13 @@ std::string rows(const fs::path& path) {
 
 // Kills a training again and again, later each time, and resumes it until it ends: are its rows those of a run that was
 // left alone?
-void check_killed_and_resumed(const std::string& program, const std::string& seed) {
+void check_killed_and_resumed(const std::string& program, const std::string& seed,
+                              const std::vector<std::string>& more = {}) {
   INFO(program << " --seed " << seed);
   const fs::path whole = fresh("whole"), killed = fresh("killed"), checkpoint = killed / "state";
   std::vector<std::string> words = {"--smoke", "--quiet", "--no-plot", "--seed", seed, "--seeds", "2"};
   words.insert(words.end(), {"--steps", "400", "--checkpoint-every", "20", "--out"});
+  words.insert(words.begin(), more.begin(), more.end());
   std::vector<std::string> alone = words;
   alone.push_back(whole);
   REQUIRE(run(program, alone).status == 0);
@@ -283,16 +285,18 @@ TEST_CASE("--redraw draws the picture again from the CSV file and writes nothing
 TEST_CASE("a training that is killed at any moment and resumed writes the same CSV, byte for byte", "[program]") {
   for (const std::string& program : programs())
     if (has_option(program, "--checkpoint")) check_killed_and_resumed(program, "0");
+  check_killed_and_resumed("07_bmpo", "0", {"--ablation"});
 }
 
 TEST_CASE("the same with ten seeds", "[.][kill][program]") {  // make claims
   for (int seed = 1; seed <= 10; ++seed) check_killed_and_resumed("06_mbpo", std::to_string(seed));
 }
 
-TEST_CASE("MBPO beside others learns what MBPO alone learns: the two loops are the same", "[program]") {
-  const auto curve = [](const std::string& program) {  // env_steps and eval_return of MBPO
+TEST_CASE("MBPO beside others, and BMPO without what is new in it, learn what MBPO alone learns", "[program]") {
+  const auto curve = [](const std::string& program, std::vector<std::string> words) {  // env_steps, eval_return of MBPO
     const fs::path out = fresh("loop");
-    REQUIRE(run(program, {"--smoke", "--quiet", "--no-plot", "--out", out}).status == 0);
+    words.insert(words.end(), {"--smoke", "--quiet", "--no-plot", "--out", out});
+    REQUIRE(run(program, words).status == 0);
     std::istringstream in(rows(out / (program + ".csv")));
     std::string result;
     for (std::string line, cell; std::getline(in, line);) {
@@ -301,6 +305,9 @@ TEST_CASE("MBPO beside others learns what MBPO alone learns: the two loops are t
     }
     return result;
   };
-  CHECK(curve("06_mbpo").size() > 100);
-  CHECK(curve("06_mbpo") == curve("06_mbpo_experiments"));
+  const std::string mbpo = curve("06_mbpo", {});
+  CHECK(mbpo.size() > 100);
+  CHECK(mbpo == curve("06_mbpo_experiments", {}));
+  CHECK(mbpo == curve("07_bmpo", {"--no-backward", "--no-boltzmann", "--no-mpc"}));
+  CHECK(curve("07_bmpo", {"--ablation"}) == curve("06_mbpo", {"--rollout-length", "4"}));  // k1 + k2 = 2 + 2
 }

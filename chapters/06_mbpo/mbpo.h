@@ -20,15 +20,15 @@ template <class Policy> Transition interact(Env& env, const Policy& policy, Rng&
 }
 inline Mat uniform_action(int action_dim, Rng& rng) { return rng.uniform(action_dim, 1, -1, 1); }
 
-// k between two lengths, linear in real steps and rounded down: k0 until step e0, k1 from step e1 on. {k} or {e0, e1,
-// k0, k1}.
-inline int rollout_length(long step, const std::vector<int>& schedule) {
-  if (schedule.size() == 1) return schedule[0];
-  const long e0 = schedule[0], e1 = schedule[1], k0 = schedule[2], k1 = schedule[3];
-  if (step < e0) return int(k0);
-  if (step >= e1) return int(k1);
-  return int(k0 + std::floor(double((step - e0) * (k1 - k0)) / double(e1 - e0)));
+// A number between two, linear in real steps: y0 until step e0, y1 from step e1 on. {y} or {e0, e1, y0, y1}.
+template <class T> double schedule(long step, const std::vector<T>& of) {
+  if (of.size() == 1) return of[0];
+  const double e0 = of[0], e1 = of[1], y0 = of[2], y1 = of[3];
+  if (step < e0) return y0;
+  return step >= e1 ? y1 : y0 + (double(step) - e0) * (y1 - y0) / (e1 - e0);
 }
+// The same rounded down: the length of a branch.
+inline int rollout_length(long step, const std::vector<int>& of) { return int(std::floor(schedule(step, of))); }
 
 // Gives D another capacity; the newest transitions that fit stay, in the order of their arrival.
 inline void resize(Transitions& D, Eigen::Index capacity) {

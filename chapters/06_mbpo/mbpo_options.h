@@ -96,12 +96,15 @@ struct MbpoOptions : Checkpointed {
   }
 
   // Throws BadInput, one line with the rule.
+  template <class T> static void check_schedule(const std::string& option, const std::vector<T>& of) {
+    const std::string given = option + " " + join(of, ",") + ": ";
+    if (of.size() != 1 && of.size() != 4) throw BadInput(given + "wanted one number, or four: e0,e1 and two");
+    if (of.size() == 4 && of[1] < of[0]) throw BadInput(given + "e1 must not be before e0");
+  }
   void check() const {
-    const std::vector<int>& k = rollout_length;
-    const std::string given = "--rollout-length " + join(k, ",") + ": ";
-    if (k.size() != 1 && k.size() != 4) throw BadInput(given + "wanted k, or e0,e1,k0,k1");
-    if (k.size() == 1 ? k[0] < 1 : std::min(k[2], k[3]) < 1) throw BadInput(given + "k must be at least 1");
-    if (k.size() == 4 && k[1] < k[0]) throw BadInput(given + "e1 must not be before e0");
+    check_schedule("--rollout-length", rollout_length);
+    if (std::min(rollout_length[rollout_length.size() / 2], rollout_length.back()) < 1)
+      throw BadInput("--rollout-length " + join(rollout_length, ",") + ": k must be at least 1");
     if (steps <= random_steps)
       throw BadInput("--steps " + to_text(steps) + ": wanted more than --random-steps, " + to_text(random_steps));
     if (const int choices = make_env(env)->choices; choices > 0)

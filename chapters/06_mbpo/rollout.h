@@ -86,22 +86,32 @@ std::vector<Batch> branch(const Model& model, const SquashedGaussian& pi, Mat s,
   return steps;
 }
 
-// M branches of k steps from states of D_env, into D_model: the first step of all, then the second. The branches are
-// split into blocks with a generator each, so the numbers do not depend on the number of threads. A Model has sample(s,
-// a, rng), which returns an Outcome. Throws std::invalid_argument if D_env is empty, NotFinite as model.sample.
-template <class Model>
-void rollout(const Model& model, const SquashedGaussian& pi, const Transitions& D_env, int M, int k,
-             Transitions& D_model, Rng& rng) {
+// Branches from each column of s (state_dim, n) into D_model: the first step of all, then the second. They are split
+// into blocks with a generator each, so the numbers do not depend on the number of threads. branch_of(s, rng) returns
+// the steps of a block's branches.
+template <class Branch>
+void add_branches(const Mat& s, const Branch& branch_of, Transitions& D_model, Rng& rng) {
   constexpr int block = 500;
-  const Mat s = D_env.sample(M, rng).s;                                        //(7) s_t uniformly from D_env
-  const int blocks = (M + block - 1) / block;
+  const int n = int(s.cols()), blocks = (n + block - 1) / block;
   std::vector<Rng> rngs;
   for (int b = 0; b < blocks; ++b) rngs.push_back(rng.split());
   std::vector<std::vector<Batch>> branches(blocks);
-  parallel_for(blocks, [&](int b, int) {                                       //(8) k steps of pi
-    branches[b] = branch(model, pi, s.middleCols(b * block, std::min(block, M - b * block)), k, rngs[b]);
+  parallel_for(blocks, [&](int b, int) {
+    branches[b] = branch_of(Mat(s.middleCols(b * block, std::min(block, n - b * block))), rngs[b]);
   });
-  for (int i = 0; i < k; ++i)                                                  //(8) add to D_model
+  bool more = true;
+  for (std::size_t i = 0; std::exchange(more, false); ++i)
     for (const std::vector<Batch>& steps : branches)
-      if (i < int(steps.size())) D_model.add(steps[i]);
+      if (i < steps.size()) D_model.add(steps[i]), more = true;
+}
+
+// M branches of k steps from states of D_env, into D_model. A Model has sample(s, a, rng), which returns an Outcome.
+// Throws std::invalid_argument if D_env is empty, NotFinite as model.sample.
+template <class Model>
+void rollout(const Model& model, const SquashedGaussian& pi, const Transitions& D_env, int M, int k,
+             Transitions& D_model, Rng& rng) {
+  const Mat s = D_env.sample(M, rng).s;                                        //(7) s_t uniformly from D_env
+  add_branches(s, [&](const Mat& s, Rng& rng) {                                //(8) k steps of pi, add to D_model
+    return branch(model, pi, s, k, rng);
+  }, D_model, rng);
 }

@@ -31,7 +31,7 @@ struct BidirectionalDyna {
     return V;
   }
   int draw_start(double beta, Rng& rng) const {
-    const int i = Boltzmann(start_values(), beta).draw(rng);  //(b4) p(s) ~ exp(beta V(s))
+    const int i = Boltzmann(start_values(), beta).draw(rng);  //(b6) p(s) ~ exp(beta V(s))
     return i < int(Model.tried.states.size()) ? Model.tried.states[i] : goal;
   }
 

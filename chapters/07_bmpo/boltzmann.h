@@ -7,7 +7,7 @@
 #include "autodiff/rng.h"
 #include "autodiff/tape.h"  // NotFinite
 
-//(b4) p(s) ~ exp(beta V(s)), over the states whose values are given. beta = 0: uniform; beta < 0 prefers bad states.
+//(b6) p(s) ~ exp(beta V(s)), over the states whose values are given. beta = 0: uniform; beta < 0 prefers bad states.
 // Throws NotFinite if there is no value or beta V is not finite.
 struct Boltzmann {
   std::vector<double> up_to;  // up_to[i] = sum_{j <= i} exp(beta (V_j - max V)), so that no exp overflows

@@ -2,7 +2,7 @@
 #pragma once
 #include "chapters/06_mbpo/bound.h"  // bound, optimal_k: of forward branches
 
-//(b5) |eta[pi] - eta_branch[pi]| <= 2 r_max [gamma^(k1+k2+1) eps_pi / (1-gamma)^2 + gamma^(k1+k2) eps_pi / (1-gamma)
+//(b8) |eta[pi] - eta_branch[pi]| <= 2 r_max [gamma^(k1+k2+1) eps_pi / (1-gamma)^2 + gamma^(k1+k2) eps_pi / (1-gamma)
 //                                            + max(k1, k2) eps_m / (1-gamma)]
 // k1 steps backwards and k2 forwards from a real state; 0 <= gamma < 1, k1, k2 >= 0 (real numbers are allowed). No
 // state of such a branch is more than max(k1, k2) steps of a model away from a real one.
@@ -11,7 +11,7 @@ inline double bidirectional_bound(double k1, double k2, double eps_m, double eps
                       std::pow(gamma, k1 + k2) * eps_pi / (1 - gamma) + std::max(k1, k2) * eps_m / (1 - gamma));
 }
 
-//(b6) The same with (k1 + k2) eps_m / (1-gamma): k1 + k2 steps forwards, the bound of chapter 06 at k = k1 + k2.
+//(b9) The same with (k1 + k2) eps_m / (1-gamma): k1 + k2 steps forwards, the bound of chapter 06 at k = k1 + k2.
 inline double forward_bound(double k1, double k2, double eps_m, double eps_pi, double gamma, double r_max) {
   return bound(k1 + k2, eps_m, eps_pi, gamma, r_max);
 }

@@ -26,7 +26,7 @@ std::vector<Mat> imagine_back(const Backward& backward, const Recording& real, i
   return s_hat;
 }
 
-//(b7) Error_for = 1/(2h) sum_{i=1..2h} ||s_hat_i - s_i||^2: from state 0, 2h steps forwards. (1, n), each trajectory's.
+//(b10) Error_for = 1/(2h) sum_{i=1..2h} ||s_hat_i - s_i||^2: from state 0, 2h steps forwards. (1, n), each trajectory's.
 template <class Forward> Mat error_forward(const Forward& forward, const Recording& real, int h) {
   const std::vector<Mat> s_hat = imagine(forward, real, 0, 2 * h);
   Mat sum = Mat::Zero(1, real.s[0].cols());
@@ -34,7 +34,7 @@ template <class Forward> Mat error_forward(const Forward& forward, const Recordi
   return sum / Real(2 * h);
 }
 
-//(b8) Error_bi = 1/(2h) sum_{i=1..h} (||s_hat_{h+i} - s_{h+i}||^2 + ||s_hat_{h-i} - s_{h-i}||^2): from state h, in the
+//(b11) Error_bi = 1/(2h) sum_{i=1..h} (||s_hat_{h+i} - s_{h+i}||^2 + ||s_hat_{h-i} - s_{h-i}||^2): from state h, in the
 // middle, h steps each way. As many imagined states, none of them more than h steps from a real one. (1, n).
 template <class Forward, class Backward>
 Mat error_bidirectional(const Forward& forward, const Backward& backward, const Recording& real, int h) {

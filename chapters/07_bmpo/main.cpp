@@ -1,0 +1,114 @@
+// BMPO (slide "Overall Algorithm of BMPO"): MBPO with rollouts in both directions, from states of high value, and with
+// MPC in the real environment. The picture: return against real steps, where rollouts begin, both models' error, what
+// the critics promise; with --ablation the areas under the curves.
+//
+//   build/07_bmpo                            pendulum, 1 seed
+//   build/07_bmpo --ablation --seeds 5       without each of its three parts, and MBPO
+//   build/07_bmpo --env hopper --preset paper --steps 20000 --checkpoint hopper.state
+#include "chapters/00_toolbox/progress.h"      // Progress, finish
+#include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
+#include "chapters/05_model_free/evaluate.h"   // evaluate, at_step
+#include "chapters/07_bmpo/report.h"           // plot, claim
+#include "chapters/07_bmpo/training.h"
+#include "plots/picture.h"  // frames
+
+struct Options : BmpoOptions {
+  using BmpoOptions::BmpoOptions;
+  static constexpr const char* about = "BMPO (slide \"Overall Algorithm of BMPO\")";
+};
+
+struct Logs {
+  RunLog rows, seconds;
+  Progress progress;
+};
+
+void evaluate(const BmpoOptions& opt, BmpoTraining& x, int k1, int k2, double beta, Logs& logs) {
+  x.watch.stop();
+  const Evaluation e = evaluate(*x.env_eval, opt.eval_episodes, opt.gamma, x.eval_rng,
+                                [&](const Mat& s) { return x.agent.pi.mean_action(s); },
+                                [&](const Mat& s) {
+                                  const Mat s_a = concat(s, x.agent.pi.mean_action(s));
+                                  return min(x.agent.Q[0](s_a), x.agent.Q[1](s_a))(0, 0);
+                                });
+  logs.rows.row(x.algo, opt.env, x.seed, x.step, e.eval_return, k1, k2, beta, opt.mpc_horizon, opt.updates,
+                x.model.holdout_mse(), x.model_back.holdout_mse(), x.V_all, x.V_start, e.value, e.discounted_return,
+                x.agent.alpha());
+  logs.seconds.row(x.algo, opt.env, x.seed, x.step, x.watch.seconds);
+  x.watch.start();
+}
+
+// One algorithm, one seed. opt: its own, as BmpoOptions::with makes them.
+void run(const BmpoOptions& opt, BmpoTraining& x, long done, Logs& logs, Checkpoint& checkpoint) {
+  const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
+  const auto planned = [&](const Mat& s, Rng& rng) {
+    return opt.mpc_horizon == 0 ? acting(x.agent.pi)(s, rng)
+                                : mpc(x.model, x.agent, s, opt.mpc_actions, opt.mpc_horizon, opt.gamma, rng);
+  };
+  for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+
+  while (x.step < opt.steps && !interrupted()) {
+    const int k1 = rollout_length(x.step, opt.backward_length), k2 = rollout_length(x.step, opt.rollout_length);
+    const double beta = schedule(x.step, opt.beta);
+    const bool backward = opt.backward_length != std::vector<int>{0};
+    at_step(x.step, [&] {
+      train_model(x.model, x.D_env, x.rng);                                      // p(s'|s, a) and q(s|s', a)
+      if (backward) train_model(x.model_back, x.D_env, x.rng);
+    });
+    resize(x.D_model, Eigen::Index(opt.retain) * opt.rollouts * (k1 + k2));
+
+    for (int t = 0; t < opt.epoch_steps && x.step < opt.steps && !interrupted(); ++t)
+      at_step(x.step, [&] {
+        const Transition real = interact(*x.env, planned, x.rng);                //(1) MPC-based action selection
+        x.D_env.add(real);                                                       //(2) stored in D_env
+        ++x.step;
+        if (backward) x.pi_back.learn(sample_newest(x.D_env, opt.recent, opt.batch, x.rng), x.rng);
+        if (t % opt.rollout_every == 0) {                                        //(3*) not in each step
+          const Starts from = start_states(x.agent, x.D_env, opt.rollouts, beta, x.rng);
+          bidirectional_rollout(x.model, x.agent.pi, x.model_back, x.pi_back, from.s, k1, k2, x.D_model, x.rng);
+          x.V_all = from.V_all, x.V_start = from.V;
+        }
+        improve_policy(x.agent, x.D_env, x.D_model, opt.updates, opt.batch,      //(4*) SAC, on D_model and real data
+                       opt.real_ratio, x.rng);
+        logs.progress.show(done + x.step);
+        if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted())
+          evaluate(opt, x, k1, k2, beta, logs);
+      });
+    if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
+    x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
+  }
+}
+
+int main(int argc, char** argv) {
+  return run_main(argc, argv, [&] {
+    const Options opt = parse<Options>(argc, argv);
+    if (opt.redraw) return plot(opt);
+    std::unique_ptr<BmpoTraining> x;
+    const auto start = [&](int seed, const std::string& algo) {
+      x = std::make_unique<BmpoTraining>(opt.with(algo), algo, seed);
+      if (!opt.load.empty()) load_learned(opt.load, *x);
+    };
+    const std::vector<std::string> algos = opt.algos();
+    start(opt.seed, algos[0]);  // a file that does not fit is refused before anything is written
+    Logs logs{RunLog(opt, {"algo", "env", "seed", "env_steps", "eval_return", "k1", "k2", "beta", "H", "G",
+                           "holdout_mse", "holdout_mse_back", "V_all", "V_start", "value", "discounted_return",
+                           "alpha"}),
+              RunLog(opt, {"algo", "env", "seed", "env_steps", "seconds"}, "_seconds.csv"),
+              Progress(opt, long(opt.steps) * opt.seeds * long(algos.size()))};
+    Checkpoint checkpoint(opt, {&logs.rows, &logs.seconds});
+    checkpoint.resume(*x);
+    std::size_t i = std::size_t(x->seed - opt.seed) * algos.size() +
+                    std::size_t(std::find(algos.begin(), algos.end(), x->algo) - algos.begin());
+    for (const std::size_t first = i; i < algos.size() * opt.seeds && !interrupted(); ++i) {
+      const std::string& algo = algos[i % algos.size()];
+      if (i != first) start(opt.seed + int(i / algos.size()), algo);
+      run(opt.with(algo), *x, long(i) * opt.steps, logs, checkpoint);
+    }
+    if (!opt.save.empty()) save_learned(opt, *x);
+    const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
+    if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), "BMPO"),
+                         opt.path(".gif"));
+    if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
+    if (!opt.no_plot) plot(opt);
+    finish(opt, headline(opt));
+  });
+}

@@ -1,0 +1,91 @@
+// What a run of BMPO shows: its picture, its claims, its headline, all from the CSV file.
+#pragma once
+#include "chapters/00_toolbox/claims.h"  // Claims
+#include "chapters/00_toolbox/curves.h"  // curves, interval95
+#include "chapters/00_toolbox/run_log.h"  // read_csv
+#include "chapters/07_bmpo/bmpo_options.h"
+#include "plots/plot.h"  // Figure, draw
+
+inline std::string name_of(const std::string& algo) {
+  const std::map<std::string, std::string> names = {{"bmpo", "BMPO"}, {"no_backward", "no backward steps"},
+                                                    {"no_boltzmann", "start states uniformly"},
+                                                    {"no_mpc", "without MPC"}, {"mbpo", "MBPO"}};
+  return names.at(algo);
+}
+
+// The mean return of a run's evaluations, per seed: of all, the area under its curve, or of the last few.
+inline std::vector<double> mean_returns(const BmpoOptions& opt, const Table& table, const std::string& algo,
+                                        std::size_t last = SIZE_MAX) {
+  std::vector<double> means;
+  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
+    const std::vector<double> all =
+        table.where("algo", algo).where("seed", to_text(seed)).numbers("eval_return");
+    const long n = long(std::min(last, all.size()));
+    if (n > 0) means.push_back(std::accumulate(all.end() - n, all.end(), 0.0) / double(n));
+  }
+  return means;
+}
+
+// The slide's comparison: BMPO minus MBPO, and minus itself without each of its parts.
+inline void claim(const BmpoOptions& opt, const Table& table) {
+  Claims claims(opt);
+  if (!opt.ablation || table.rows.empty()) return;
+  const std::string slide = "Comparison with State-of-the-Arts";
+  for (const auto& [what, last] : {std::pair("all evaluations", SIZE_MAX), std::pair("the last three", std::size_t(3))})
+    for (const char* other : {"mbpo", "no_backward", "no_boltzmann", "no_mpc"}) {
+      std::vector<double> difference = mean_returns(opt, table, "bmpo", last);
+      const std::vector<double> without = mean_returns(opt, table, other, last);
+      if (difference.size() != without.size()) return;
+      for (std::size_t i = 0; i < without.size(); ++i) difference[i] -= without[i];
+      claims.at_least(opt.env + ": BMPO minus " + name_of(other) + ", mean return of " + what, slide, difference, 0);
+    }
+}
+
+inline std::string headline(const BmpoOptions& opt) {
+  std::string text;
+  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return"))
+    text += (text.empty() ? "" : "; ") + name_of(c.label) + ": return " + to_text(std::lround(c.mean.back())) +
+            " at " + to_text(c.x.back());
+  return text.empty() ? "no evaluation" : text;
+}
+
+// A point for each algorithm, with its interval: the area under the curve and the return at the end.
+inline Panel areas(const BmpoOptions& opt, const Table& table) {
+  Panel panel{.title = "mean return, all evaluations (left) and the last three", .y_label = "return", .key = Key::off};
+  double at = 0;
+  for (const std::string& algo : opt.algos()) {
+    at += 1;
+    for (const auto& [x, last] : {std::pair(at - 0.15, SIZE_MAX), std::pair(at + 0.15, std::size_t(3))}) {
+      const Interval m = interval95(mean_returns(opt, table, algo, last));
+      panel.layers.push_back(line("", {x, x}, {m.low, m.high}));
+      panel.layers.push_back(points("", {x}, {m.mean}));
+    }
+  }
+  return panel;
+}
+
+inline void plot(const BmpoOptions& opt) {
+  const Table table = read_csv(opt.path(".csv"));
+  const auto panel = [](const char* title, const char* y_label) {
+    return Panel{.title = title, .x_label = "real environment steps", .y_label = y_label};
+  };
+  Panel returns = panel(opt.env.c_str(), "return");
+  for (const Curve& c : curves(table, {"algo"}, "env_steps", "eval_return"))
+    returns.layers.push_back(curve(name_of(c.label), c.x, c.mean, c.low, c.high));
+  Figure figure{.width = 1000, .height = 800, .columns = 2, .panels = {returns}};
+  const Table rows = table.where("algo", opt.algos()[0]);
+  const auto add = [&](Panel panel, std::initializer_list<std::pair<const char*, const char*>> columns) {
+    for (const auto& [column, label] : columns)
+      for (const Curve& c : curves(rows, {}, "env_steps", column))
+        panel.layers.push_back(panel.log_y ? line(label, c.x, c.mean) : curve(label, c.x, c.mean, c.low, c.high));
+    figure.panels.push_back(panel);
+  };
+  add(panel("where rollouts begin", "mean V(s)"), {{"V_start", "start states"}, {"V_all", "all states"}});
+  Panel error = panel("models", "holdout error");
+  error.log_y = true;
+  add(error, {{"holdout_mse", "forward"}, {"holdout_mse_back", "backward"}});
+  if (opt.ablation) figure.panels.push_back(areas(opt, table));
+  else add(panel("what the critics promise, and what comes out", "discounted return of an episode"),
+           {{"value", "promised"}, {"discounted_return", "came out"}});
+  draw(figure, opt.path(".png"));
+}
