@@ -14,6 +14,27 @@ inline std::vector<double> steps_to(const MbpoOptions& opt, const Table& table, 
   return steps;
 }
 
+// The mean return of a run's evaluations, per seed: of all, the area under its curve, or of the last few.
+inline std::vector<double> mean_returns(const MbpoOptions& opt, const Table& table, const std::string& algo,
+                                        std::size_t last = SIZE_MAX) {
+  std::vector<double> means;
+  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
+    const std::vector<double> all = table.where("algo", algo).where("seed", to_text(seed)).numbers("eval_return");
+    const long n = long(std::min(last, all.size()));
+    if (n > 0) means.push_back(std::accumulate(all.end() - n, all.end(), 0.0) / double(n));
+  }
+  return means;
+}
+// Of one algorithm minus the other's, seed by seed; empty if one has not run with every seed.
+inline std::vector<double> difference(const MbpoOptions& opt, const Table& table, const std::string& algo,
+                                      const std::string& other, std::size_t last = SIZE_MAX) {
+  std::vector<double> d = mean_returns(opt, table, algo, last);
+  const std::vector<double> minus = mean_returns(opt, table, other, last);
+  if (d.size() != minus.size()) return {};
+  for (std::size_t i = 0; i < d.size(); ++i) d[i] -= minus[i];
+  return d;
+}
+
 // Of the main program's run.
 inline void claim(const MbpoOptions& opt, const Table& table) {
   Claims claims(opt);

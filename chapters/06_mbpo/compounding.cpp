@@ -137,7 +137,7 @@ int main(int argc, char** argv) {
         learn(how, x, [&] {
           progress.show(done + x.step);
           if (opt.eval_every > 0 && x.step % opt.eval_every == 0)
-            log.row("mbpo", opt.env, seed, x.step, eval_return(how, x), k);
+            log.row("mbpo", opt.env, seed, x.step, evaluate(how, x).eval_return, k);
         });
         if (k == opt.k.front()) {
           Normaliser states(x.env->state_dim);

@@ -20,8 +20,3 @@ template <class After> void learn(const MbpoOptions& opt, Training& x, After aft
     if (!interrupted()) after();
   });
 }
-
-inline double eval_return(const MbpoOptions& opt, Training& x) {
-  return evaluate(*x.env_eval, opt.eval_episodes, opt.gamma, x.eval_rng,
-                  [&](const Mat& s) { return x.agent.pi.mean_action(s); }, [](const Mat&) { return 0; }).eval_return;
-}

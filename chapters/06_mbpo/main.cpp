@@ -24,19 +24,12 @@ struct Logs {
 };
 
 void evaluate(const Options& opt, Training& x, int k, const SacNumbers& numbers, Logs& logs) {
-  x.watch.stop();
-  const Evaluation e = evaluate(*x.env_eval, opt.eval_episodes, opt.gamma, x.eval_rng,
-                                [&](const Mat& s) { return x.agent.pi.mean_action(s); },
-                                [&](const Mat& s) {
-                                  const Mat s_a = concat(s, x.agent.pi.mean_action(s));
-                                  return min(x.agent.Q[0](s_a), x.agent.Q[1](s_a))(0, 0);
-                                });
+  const Evaluation e = evaluate(opt, x);
   logs.rows.row(opt.uses_model() ? "mbpo" : "sac", opt.env, x.seed, x.step, e.eval_return, k, opt.updates,
                 opt.real_ratio, x.model.holdout_mse(), x.model.p.epochs, long(x.D_model.size), e.value,
                 e.discounted_return, numbers.Q, numbers.Q_loss, numbers.entropy, x.agent.alpha());
   logs.seconds.row(opt.env, x.seed, x.step, x.watch.seconds);
   logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps, e.eval_return);
-  x.watch.start();
 }
 
 void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {

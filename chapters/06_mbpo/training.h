@@ -2,7 +2,7 @@
 #pragma once
 #include <memory>
 #include "chapters/00_toolbox/safetensors.h"   // save_networks, load_networks
-#include "chapters/05_model_free/evaluate.h"   // Stopwatch
+#include "chapters/05_model_free/evaluate.h"   // evaluate, Stopwatch
 #include "chapters/06_mbpo/mbpo.h"
 #include "chapters/06_mbpo/mbpo_options.h"
 
@@ -31,6 +31,19 @@ struct Training {
     ar("seconds", watch.seconds);
   }
 };
+
+// The policy's worth, and what the smaller critic promises. The watch stands still meanwhile.
+inline Evaluation evaluate(const MbpoOptions& opt, Training& x) {
+  x.watch.stop();
+  const Evaluation e = evaluate(*x.env_eval, opt.eval_episodes, opt.gamma, x.eval_rng,
+                                [&](const Mat& s) { return x.agent.pi.mean_action(s); },
+                                [&](const Mat& s) {
+                                  const Mat s_a = concat(s, x.agent.pi.mean_action(s));
+                                  return min(x.agent.Q[0](s_a), x.agent.Q[1](s_a))(0, 0);
+                                });
+  x.watch.start();
+  return e;
+}
 
 // What --save keeps of it: policy, critics and model with their optimisers.
 struct Learned {

@@ -21,9 +21,9 @@ template <class F> Mat in_random_blocks(const Mat& x, const F& f, Rng& rng) {
 
 // Where rollouts begin.
 struct Starts {
-  Mat s;              // (state_dim, M)
-  double V_all = 0;   // mean value of the states that were offered
-  double V = 0;       // and of those that were drawn
+  Mat s;               // (state_dim, M)
+  double V_all = NAN;  // mean value of the states that were offered, where values were asked for
+  double V = NAN;      // and of those that were drawn
 };
 
 // M states uniformly from D_env; of these M again, with replacement and p(s) ~ exp(beta V(s)). As in the authors' code
@@ -79,12 +79,14 @@ template <class Model>
 Mat mpc(const Model& model, const Sac& agent, const Mat& s, int N, int H, Real gamma, Rng& rng) {
   const Mat first = agent.pi.sample(broadcast(s, s.rows(), N), rng.normal(agent.pi.action_dim(), N)).a;
   const Mat Q_hat = in_random_blocks(first, [&](Mat a, Rng& rng) {
-    Mat at = broadcast(s, s.rows(), a.cols()), alive = Mat::Ones(1, a.cols()), sum = 0 * alive;
+    const Mat start = broadcast(s, s.rows(), a.cols());
+    Mat at = start, alive = Mat::Ones(1, a.cols()), sum = 0 * alive;
     Real discount = 1;
     for (int i = 0; i < H; ++i, discount *= gamma) {
       if (i > 0) a = agent.pi.mean_action(at);
       const Outcome o = model.sample(at, a, rng);
-      sum += discount * alive * o.r, alive *= o.not_done, at = o.s_next;
+      sum += discount * alive * o.r, alive *= o.not_done;
+      at = (broadcast(alive, s.rows(), a.cols()) > 0).select(o.s_next, start);  // beyond an end nothing is asked
     }
     return Mat(sum + discount * alive * value(agent, at, rng));
   }, rng);

@@ -1,6 +1,6 @@
 // The options of BMPO: those of MBPO, and what is new.
 #pragma once
-#include "chapters/06_mbpo/mbpo_options.h"
+#include "chapters/06_mbpo/mbpo_options.h"     // MbpoOptions
 #include "chapters/07_bmpo/backward_policy.h"  // BackwardPolicyOptions
 
 struct BmpoOptions : MbpoOptions {
@@ -15,7 +15,7 @@ struct BmpoOptions : MbpoOptions {
   std::string backward_policy = opt("backward-policy", "likelihood", "how pi_back learns: likelihood, or gan, a "
                                     "conditional GAN", one_of({"likelihood", "gan"}));
   int recent            = opt("recent", 1000, "real steps that it learns from, the last ones", at_least(1));
-  Real backward_lr      = opt("backward-lr", 1e-3f, "Adam's step size for it and for the GAN's discriminator", above(0));
+  Real backward_lr      = opt("backward-lr", 1e-3f, "Adam's step size for it and the GAN's D", above(0));
   Real backward_std     = opt("backward-std", 0.0f, "standard deviation of its actions; 0: the learned one",
                               range(0, 1));
 
@@ -75,7 +75,7 @@ struct BmpoOptions : MbpoOptions {
     if (!uses_model()) throw BadInput("--real-ratio 1: BMPO learns from its models; 06_mbpo has SAC");
     check_schedule("--backward-length", backward_length), check_schedule("--beta", beta);
     if (ablation && (no_backward || no_boltzmann || no_mpc))
-      throw BadInput("--ablation: leaves each part out once, so --no-backward, --no-boltzmann and --no-mpc are not needed");
+      throw BadInput("--ablation: wanted without --no-backward, --no-boltzmann and --no-mpc");
     const std::size_t n = rollout_length.size() / 2;
     if (ablation && !(backward_length.size() == rollout_length.size() &&
                       std::equal(backward_length.begin(), backward_length.begin() + n, rollout_length.begin())))

@@ -26,7 +26,7 @@ std::vector<Mat> imagine_back(const Backward& backward, const Recording& real, i
   return s_hat;
 }
 
-//(b10) Error_for = 1/(2h) sum_{i=1..2h} ||s_hat_i - s_i||^2: from state 0, 2h steps forwards. (1, n), each trajectory's.
+//(b10) Error_for = 1/(2h) sum_{i=1..2h} ||s_hat_i - s_i||^2: from state 0, 2h steps forwards. (1, n), one each.
 template <class Forward> Mat error_forward(const Forward& forward, const Recording& real, int h) {
   const std::vector<Mat> s_hat = imagine(forward, real, 0, 2 * h);
   Mat sum = Mat::Zero(1, real.s[0].cols());

@@ -23,18 +23,11 @@ struct Logs {
 };
 
 void evaluate(const BmpoOptions& opt, BmpoTraining& x, int k1, int k2, double beta, Logs& logs) {
-  x.watch.stop();
-  const Evaluation e = evaluate(*x.env_eval, opt.eval_episodes, opt.gamma, x.eval_rng,
-                                [&](const Mat& s) { return x.agent.pi.mean_action(s); },
-                                [&](const Mat& s) {
-                                  const Mat s_a = concat(s, x.agent.pi.mean_action(s));
-                                  return min(x.agent.Q[0](s_a), x.agent.Q[1](s_a))(0, 0);
-                                });
+  const Evaluation e = evaluate(opt, x);
   logs.rows.row(x.algo, opt.env, x.seed, x.step, e.eval_return, k1, k2, beta, opt.mpc_horizon, opt.updates,
                 x.model.holdout_mse(), x.model_back.holdout_mse(), x.V_all, x.V_start, e.value, e.discounted_return,
                 x.agent.alpha());
   logs.seconds.row(x.algo, opt.env, x.seed, x.step, x.watch.seconds);
-  x.watch.start();
 }
 
 // One algorithm, one seed. opt: its own, as BmpoOptions::with makes them.

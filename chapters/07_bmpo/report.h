@@ -1,29 +1,16 @@
 // What a run of BMPO shows: its picture, its claims, its headline, all from the CSV file.
 #pragma once
-#include "chapters/00_toolbox/claims.h"  // Claims
 #include "chapters/00_toolbox/curves.h"  // curves, interval95
 #include "chapters/00_toolbox/run_log.h"  // read_csv
+#include "chapters/06_mbpo/claims.h"      // Claims, mean_returns, difference
 #include "chapters/07_bmpo/bmpo_options.h"
 #include "plots/plot.h"  // Figure, draw
 
 inline std::string name_of(const std::string& algo) {
   const std::map<std::string, std::string> names = {{"bmpo", "BMPO"}, {"no_backward", "no backward steps"},
-                                                    {"no_boltzmann", "start states uniformly"},
-                                                    {"no_mpc", "without MPC"}, {"mbpo", "MBPO"}};
+                                                    {"no_boltzmann", "uniform starts"}, {"no_mpc", "no MPC"},
+                                                    {"mbpo", "MBPO"}};
   return names.at(algo);
-}
-
-// The mean return of a run's evaluations, per seed: of all, the area under its curve, or of the last few.
-inline std::vector<double> mean_returns(const BmpoOptions& opt, const Table& table, const std::string& algo,
-                                        std::size_t last = SIZE_MAX) {
-  std::vector<double> means;
-  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
-    const std::vector<double> all =
-        table.where("algo", algo).where("seed", to_text(seed)).numbers("eval_return");
-    const long n = long(std::min(last, all.size()));
-    if (n > 0) means.push_back(std::accumulate(all.end() - n, all.end(), 0.0) / double(n));
-  }
-  return means;
 }
 
 // The slide's comparison: BMPO minus MBPO, and minus itself without each of its parts.
@@ -32,13 +19,9 @@ inline void claim(const BmpoOptions& opt, const Table& table) {
   if (!opt.ablation || table.rows.empty()) return;
   const std::string slide = "Comparison with State-of-the-Arts";
   for (const auto& [what, last] : {std::pair("all evaluations", SIZE_MAX), std::pair("the last three", std::size_t(3))})
-    for (const char* other : {"mbpo", "no_backward", "no_boltzmann", "no_mpc"}) {
-      std::vector<double> difference = mean_returns(opt, table, "bmpo", last);
-      const std::vector<double> without = mean_returns(opt, table, other, last);
-      if (difference.size() != without.size()) return;
-      for (std::size_t i = 0; i < without.size(); ++i) difference[i] -= without[i];
-      claims.at_least(opt.env + ": BMPO minus " + name_of(other) + ", mean return of " + what, slide, difference, 0);
-    }
+    for (const char* other : {"mbpo", "no_backward", "no_boltzmann", "no_mpc"})
+      claims.at_least(opt.env + ": BMPO minus " + name_of(other) + ", mean return of " + what, slide,
+                      difference(opt, table, "bmpo", other, last), 0);
 }
 
 inline std::string headline(const BmpoOptions& opt) {
@@ -51,7 +34,9 @@ inline std::string headline(const BmpoOptions& opt) {
 
 // A point for each algorithm, with its interval: the area under the curve and the return at the end.
 inline Panel areas(const BmpoOptions& opt, const Table& table) {
-  Panel panel{.title = "mean return, all evaluations (left) and the last three", .y_label = "return", .key = Key::off};
+  const Colour palette[] = {colour::blue, colour::vermillion, colour::green, colour::purple, colour::orange};
+  Panel panel{.title = "mean return, 95 % interval", .x_label = "order of the key; all evaluations, the last three",
+              .y_label = "return", .x = {0.5, 5.5}, .key = Key::off};
   double at = 0;
   for (const std::string& algo : opt.algos()) {
     at += 1;
@@ -59,6 +44,8 @@ inline Panel areas(const BmpoOptions& opt, const Table& table) {
       const Interval m = interval95(mean_returns(opt, table, algo, last));
       panel.layers.push_back(line("", {x, x}, {m.low, m.high}));
       panel.layers.push_back(points("", {x}, {m.mean}));
+      for (auto layer = panel.layers.end() - 2; layer != panel.layers.end(); ++layer)
+        layer->colour = palette[int(at) - 1];
     }
   }
   return panel;
@@ -70,6 +57,7 @@ inline void plot(const BmpoOptions& opt) {
     return Panel{.title = title, .x_label = "real environment steps", .y_label = y_label};
   };
   Panel returns = panel(opt.env.c_str(), "return");
+  returns.key = Key::bottom_right;
   for (const Curve& c : curves(table, {"algo"}, "env_steps", "eval_return"))
     returns.layers.push_back(curve(name_of(c.label), c.x, c.mean, c.low, c.high));
   Figure figure{.width = 1000, .height = 800, .columns = 2, .panels = {returns}};

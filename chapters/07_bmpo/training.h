@@ -1,6 +1,6 @@
 // Everything that a run of BMPO changes: what MBPO has, and what leads backwards.
 #pragma once
-#include "chapters/06_mbpo/training.h"
+#include "chapters/06_mbpo/training.h"      // Training, check_learned
 #include "chapters/07_bmpo/bmpo.h"
 #include "chapters/07_bmpo/bmpo_options.h"
 
