@@ -80,7 +80,7 @@ constexpr double furthest = 3;
 void log_examples(const Options& opt) {
   RunLog log(opt, {"example", "d", "w1", "lambda", "error_src", "error_tgt", "bound", "lipschitz"}, "_domain.csv");
   const double K = opt.K;
-  const Vector x = Vector::LinSpaced(2401, -6, 6 + furthest), y = K * x.array().sin().matrix();
+  const Vector x = Vector::LinSpaced(601, -6, 6 + furthest), y = K * x.array().sin().matrix();
   std::vector<Vector> lines;
   for (int slope = -10; slope <= 10; ++slope)
     for (int at_0 = -10; at_0 <= 10; ++at_0)
@@ -130,7 +130,7 @@ Panel plot_terms(const Table& table, const std::string& x, Panel panel) {
   constexpr Colour colours[] = {colour::vermillion, colour::orange, colour::purple, colour::blue};
   for (int i = 0; i < 4; ++i) panel.layers[i].colour = colours[i];
   const std::vector<double>& where = panel.layers[0].x;
-  panel.x = {where.front(), where.back()};
+  if (where.front() < where.back()) panel.x = {where.front(), where.back()};
   panel.layers.push_back(dashed("", {where.front(), where.back()}, {1, 1}));
   panel.layers.back().colour = colour::black;
   return panel;
