@@ -421,10 +421,10 @@ TEST_CASE("a damaged CSV file is refused with file and line; a cut-off last line
 TEST_CASE("the 95 % interval is Student's: 1..5 gives 3 +- 2.776445105 sqrt(1/2)", "[00][curves]") {
   const Interval five = interval95({1, 2, 3, 4, 5});
   CHECK(five.mean == 3);
-  CHECK(near(five.high - 3, 2.7764451051977987 * std::sqrt(0.5)));
-  CHECK(near(3 - five.low, 2.7764451051977987 * std::sqrt(0.5)));
+  CHECK(same_to(five.high - 3, 2.7764451051977987 * std::sqrt(0.5)));
+  CHECK(same_to(3 - five.low, 2.7764451051977987 * std::sqrt(0.5)));
   const double t_1 = std::tan(0.475 * std::acos(-1.0));  // one degree of freedom is the Cauchy distribution
-  CHECK(near(interval95({0, 2}).high, 1 + t_1));
+  CHECK(same_to(interval95({0, 2}).high, 1 + t_1));
   CHECK(interval95({7, 7, 7}).low == 7);
 }
 
@@ -449,7 +449,7 @@ TEST_CASE("a curve averages over seeds at each x, groups by its keys, and skips 
   CHECK(all[1].label == "mbpo, maze");
   CHECK(all[0].x == std::vector<double>{5, 10, 20});
   CHECK(all[0].mean == std::vector<double>{2, 2, 7});  // at 20 seed 0 counts once, with 5
-  CHECK(near(all[0].high[1], 2 + std::tan(0.475 * std::acos(-1.0))));
+  CHECK(same_to(all[0].high[1], 2 + std::tan(0.475 * std::acos(-1.0))));
   CHECK(all[0].low[0] == 2);  // one seed only
   CHECK(curves(read_csv(dir / "x.csv"), {}, "t", "v").size() == 1);
   CHECK(contains(message<BadInput>([&] { curves(read_csv(dir / "x.csv"), {"nix"}, "t", "v"); }), "nix"));
@@ -504,7 +504,7 @@ TEST_CASE("the claims file names claim, slide, expectation, measurement, interva
   CHECK(table.texts("claim")[0] == "fewer steps, \"much\" fewer");
   CHECK(table.texts("expected") == std::vector<std::string>{"at most 9", "14", "at least 2"});
   CHECK(table.numbers("measured") == std::vector<double>{3, 14, 3});
-  CHECK(near(table.numbers("high")[0], interval95({1, 2, 3, 4, 5}).high, 1e-5));
+  CHECK(same_to(table.numbers("high")[0], interval95({1, 2, 3, 4, 5}).high, 1e-5));
   CHECK(table.texts("low")[1].empty());
   CHECK(table.texts("low")[2].empty());
   CHECK(table.texts("seeds") == std::vector<std::string>{"10-14", "", "10"});

@@ -43,11 +43,11 @@ TEST_CASE("a capsule is a thick line: its outline keeps half the thickness from 
   double area = 0;
   for (size_t i = 0; i < shape.x.size(); ++i) {
     const double along = std::clamp(((shape.x[i] - 1) * 3 + (shape.y[i] - 1) * 4) / 25, 0.0, 1.0);
-    CHECK(near(std::hypot(shape.x[i] - 1 - 3 * along, shape.y[i] - 1 - 4 * along), 0.25, 1e-9));
+    CHECK(same_to(std::hypot(shape.x[i] - 1 - 3 * along, shape.y[i] - 1 - 4 * along), 0.25, 1e-9));
     const size_t j = (i + 1) % shape.x.size();
     area += (shape.x[i] * shape.y[j] - shape.x[j] * shape.y[i]) / 2;
   }
-  CHECK(near(area, 5 * 0.5 + std::acos(-1.0) * 0.25 * 0.25, 2e-3));  // rectangle and disc; inscribed polygon
+  CHECK(same_to(area, 5 * 0.5 + std::acos(-1.0) * 0.25 * 0.25, 2e-3));  // rectangle and disc; inscribed polygon
 }
 
 TEST_CASE("without gnuplot draw returns false, says so once, and leaves nothing behind", "[plots]") {

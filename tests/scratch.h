@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-inline bool near(double a, double b, double relative = 1e-12) { return std::abs(a - b) <= relative * std::abs(b); }
+inline bool same_to(double a, double b, double relative = 1e-12) { return std::abs(a - b) <= relative * std::abs(b); }
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // A directory of its own for each test, gone afterwards.
