@@ -1,5 +1,6 @@
 // Chapter 07, BMPO's loop: the backward policy, start states, rollouts in both directions, MPC, schedules, options.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -965,6 +966,14 @@ TEST_CASE("an action whose imagined return is no number never wins; if none is o
       return Outcome{Mat::Constant(1, s.cols(), Real(nan_value)), s, Mat::Ones(1, s.cols())};
     };
     CHECK_THROWS_AS(mpc(Imagined{nothing}, *agent, Mat::Zero(1, 1), 8, H, 1, rng), NotFinite);
+    const auto refuses = [](const Mat&, const Mat&) -> Outcome { throw NotFinite("as LearnedModel does"); };
+    CHECK_THROWS_AS(mpc(Imagined{refuses}, *agent, Mat::Zero(1, 1), 8, H, 1, rng), NotFinite);
+    std::atomic<int> asked = 0;  // of the blocks of 1000 candidates one is refused, the others have values
+    const auto refuses_once = [&](const Mat& s, const Mat& a) {
+      if (asked++ == 0) throw NotFinite("as LearnedModel does");
+      return Outcome{a, s, Mat::Ones(1, s.cols())};
+    };
+    CHECK(mpc(Imagined{refuses_once}, *agent, Mat::Zero(1, 1), 1000, 1, 1, rng)(0, 0) > 0);
   }
 }
 
@@ -989,7 +998,7 @@ TEST_CASE("a schedule: one value, the ends, the line between them, a step where 
   const std::vector<int> k = {20, 120, 1, 5};
   CHECK(schedule(45, k) == Approx(2));
   CHECK(schedule(57, k) == Approx(1 + 4 * 0.37));
-  for (long step = 0; step < 150; ++step) CHECK(rollout_length(step, k) == int(std::floor(schedule(step, k) + 1e-9)));
+  for (int step = 0; step < 150; ++step) CHECK(rollout_length(step, k) == std::clamp(step - 20, 0, 100) * 4 / 100 + 1);
   CHECK(schedule(1000000000L, std::vector<int>{0, 2000000000, 1, 100}) == Approx(50.5));
 }
 
@@ -1002,24 +1011,28 @@ TEST_CASE("the ablation: BMPO, BMPO without each of its parts, and MBPO whose br
                                            "--beta", "0.5", "--ablation"});
   CHECK(all.algos() == std::vector<std::string>{"bmpo", "no_backward", "no_boltzmann", "no_mpc", "mbpo"});
   struct Expected { const char* algo; int k1, k2; double beta; int H; };
-  for (const Expected& x : {Expected{"bmpo", 2, 3, 0.5, 4}, {"no_backward", 0, 3, 0.5, 4}, {"no_boltzmann", 2, 3, 0, 4},
-                            {"no_mpc", 2, 3, 0.5, 0}, {"mbpo", 0, 5, 0, 0}}) {
+  for (const Expected& x : {Expected{"bmpo", 2, 3, 0.5, 4}, {"no_backward", 0, 5, 0.5, 4},
+                            {"no_boltzmann", 2, 3, 0, 4}, {"no_mpc", 2, 3, 0.5, 0}, {"mbpo", 0, 5, 0, 0}}) {
     const BmpoOptions o = all.with(x.algo);
     INFO(x.algo);
-    CHECK(o.backward_length == std::vector<int>{x.k1});
-    CHECK(o.rollout_length == std::vector<int>{x.k2});
+    CHECK(o.k1(0) == x.k1);
+    CHECK(o.k2(0) == x.k2);
     CHECK(o.beta == std::vector<double>{x.beta});
     CHECK(o.mpc_horizon == x.H);
     CHECK(o.mpc_actions == all.mpc_actions);
     CHECK(o.rollouts == all.rollouts);
     CHECK(o.updates == all.updates);
   }
-  const BmpoOptions growing = options_of(dir, {"--backward-length", "0,100,1,5", "--rollout-length", "0,100,2,4",
+  const BmpoOptions growing = options_of(dir, {"--backward-length", "0,100,1,5", "--rollout-length", "20,200,2,4",
                                                "--ablation"});
-  const std::vector<int> k = growing.with("mbpo").rollout_length;
-  for (const long step : {0L, 50L, 100L, 1000L})
-    CHECK(rollout_length(step, k) == rollout_length(step, growing.backward_length) +
-                                     rollout_length(step, growing.rollout_length));
+  for (const char* algo : {"no_backward", "mbpo"})
+    for (long step = 0; step < 250; ++step) {  // both lengths rounded down
+      const int k1 = int(std::min(step, 100L) * 4 / 100 + 1), k2 = int(std::clamp(step - 20, 0L, 180L) * 2 / 180 + 2);
+      CHECK(growing.with(algo).k2(step) == k1 + k2);
+      CHECK(growing.with(algo).k1(step) == 0);
+      CHECK(growing.with("no_mpc").k1(step) == k1);
+      CHECK(growing.with("no_mpc").k2(step) == k2);
+    }
 }
 
 TEST_CASE("--no-backward, --no-boltzmann and --no-mpc take out one part each", "[07]") {
@@ -1032,8 +1045,8 @@ TEST_CASE("--no-backward, --no-boltzmann and --no-mpc take out one part each", "
     const BmpoOptions given = options_of(dir, words);
     REQUIRE(given.algos().size() == 1);
     const BmpoOptions o = given.with(given.algos()[0]);
-    CHECK(o.backward_length == std::vector<int>{parts & 1 ? 0 : 2});
-    CHECK(o.rollout_length == std::vector<int>{3});
+    CHECK(o.k1(0) == (parts & 1 ? 0 : 2));
+    CHECK(o.k2(0) == 3);
     CHECK((o.beta == std::vector<double>{0}) == bool(parts & 2));
     CHECK((o.mpc_horizon == 0) == bool(parts & 4));
   }
@@ -1045,11 +1058,10 @@ TEST_CASE("BMPO's options reach the backward policy", "[07]") {
   CHECK_FALSE(plain.gan);
   CHECK(plain.std == 0);
   CHECK(plain.hidden == std::vector<int>{5, 6});
-  const BackwardPolicyOptions o = options_of(dir, {"--backward-policy", "gan", "--backward-lr", "0.25",
-                                                   "--backward-std", "0.125"}).back();
+  const BackwardPolicyOptions o = options_of(dir, {"--backward-policy", "gan", "--backward-lr", "0.25"}).back();
   CHECK(o.gan);
   CHECK(o.lr == Real(0.25));
-  CHECK(o.std == Real(0.125));
+  CHECK(options_of(dir, {"--backward-std", "0.125"}).back().std == Real(0.125));
   CHECK_FALSE(options_of(dir, {"--backward-policy", "likelihood"}).back().gan);
 }
 
@@ -1082,8 +1094,12 @@ TEST_CASE("BMPO refuses settings without a meaning, with the option's name", "[0
       {{"--ablation", "--no-mpc"}, "--ablation"},
       {{"--ablation", "--no-backward"}, "--ablation"},
       {{"--ablation", "--no-boltzmann"}, "--ablation"},
-      {{"--ablation", "--backward-length", "0,100,1,5"}, "--ablation"},
-      {{"--ablation", "--backward-length", "0,100,1,5", "--rollout-length", "0,200,1,5"}, "--ablation"},
+      {{"--ablation", "--backward-length", "0"}, "--ablation"},
+      {{"--ablation", "--beta", "0"}, "--ablation"},
+      {{"--ablation", "--mpc-horizon", "0"}, "--ablation"},
+      {{"--ablation", "--save", "x"}, "--ablation"},
+      {{"--ablation", "--gif"}, "--ablation"},
+      {{"--backward-policy", "gan", "--backward-std", "0.1"}, "--backward-policy"},
       {{"--env", "cartpole"}, "--env cartpole"}};
   for (const auto& [words, name] : bad) {
     const std::string text = refused(words);

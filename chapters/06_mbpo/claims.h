@@ -1,5 +1,6 @@
 // What the slide "MBPO Experiments" says, in numbers of the CSV files.
 #pragma once
+#include <numeric>
 #include "chapters/00_toolbox/claims.h"        // Claims
 #include "chapters/05_model_free/evaluate.h"   // reaches, median
 #include "chapters/06_mbpo/mbpo_options.h"
@@ -14,24 +15,21 @@ inline std::vector<double> steps_to(const MbpoOptions& opt, const Table& table, 
   return steps;
 }
 
-// The mean return of a run's evaluations, per seed: of all, the area under its curve, or of the last few.
-inline std::vector<double> mean_returns(const MbpoOptions& opt, const Table& table, const std::string& algo,
-                                        std::size_t last = SIZE_MAX) {
-  std::vector<double> means;
-  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
-    const std::vector<double> all = table.where("algo", algo).where("seed", to_text(seed)).numbers("eval_return");
-    const long n = long(std::min(last, all.size()));
-    if (n > 0) means.push_back(std::accumulate(all.end() - n, all.end(), 0.0) / double(n));
-  }
-  return means;
+// The mean return of a run's evaluations: of all, the area under its curve, or of the last few. NaN of none.
+inline double mean_return(const Table& run, std::size_t last = SIZE_MAX) {
+  const std::vector<double> all = run.numbers("eval_return");
+  const long n = long(std::min(last, all.size()));
+  return std::accumulate(all.end() - n, all.end(), 0.0) / double(n);
 }
-// Of one algorithm minus the other's, seed by seed; empty if one has not run with every seed.
+// Of one algorithm minus the other's, seed by seed; NaN where they were not evaluated at the same steps.
 inline std::vector<double> difference(const MbpoOptions& opt, const Table& table, const std::string& algo,
                                       const std::string& other, std::size_t last = SIZE_MAX) {
-  std::vector<double> d = mean_returns(opt, table, algo, last);
-  const std::vector<double> minus = mean_returns(opt, table, other, last);
-  if (d.size() != minus.size()) return {};
-  for (std::size_t i = 0; i < d.size(); ++i) d[i] -= minus[i];
+  std::vector<double> d;
+  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
+    const Table rows = table.where("seed", to_text(seed)), a = rows.where("algo", algo), b = rows.where("algo", other);
+    const bool same = a.numbers("env_steps") == b.numbers("env_steps");
+    d.push_back(same ? mean_return(a, last) - mean_return(b, last) : std::numeric_limits<double>::quiet_NaN());
+  }
   return d;
 }
 

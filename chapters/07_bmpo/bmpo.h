@@ -72,7 +72,7 @@ void bidirectional_rollout(const Model& model, const SquashedGaussian& pi, const
 }
 
 // The action for s (state_dim, 1): of N actions of the policy the one whose imagined return is the largest. Throws
-// NotFinite as model.sample, and if no return is finite.
+// NotFinite if no return is finite.
 //(b7*) a_t = argmax over a_t^{1:N} ~ pi of sum_{t'=t}^{t+H-1} gamma^(t'-t) r(s_t', a_t') + gamma^H V(s_{t+H})
 // After the first action the policy's mean action is taken; V only counts where the task has not ended before.
 template <class Model>
@@ -82,13 +82,17 @@ Mat mpc(const Model& model, const Sac& agent, const Mat& s, int N, int H, Real g
     const Mat start = broadcast(s, s.rows(), a.cols());
     Mat at = start, alive = Mat::Ones(1, a.cols()), sum = 0 * alive;
     Real discount = 1;
-    for (int i = 0; i < H; ++i, discount *= gamma) {
-      if (i > 0) a = agent.pi.mean_action(at);
-      const Outcome o = model.sample(at, a, rng);
-      sum += discount * alive * o.r, alive *= o.not_done;
-      at = (broadcast(alive, s.rows(), a.cols()) > 0).select(o.s_next, start);  // beyond an end nothing is asked
+    try {
+      for (int i = 0; i < H; ++i, discount *= gamma) {
+        if (i > 0) a = agent.pi.mean_action(at);
+        const Outcome o = model.sample(at, a, rng);
+        sum += discount * alive * o.r, alive *= o.not_done;
+        at = (broadcast(alive, s.rows(), a.cols()) > 0).select(o.s_next, start);  // beyond an end nothing is asked
+      }
+      return Mat(sum + discount * alive * value(agent, at, rng));
+    } catch (const NotFinite&) {  // the model has left all bounds: these candidates cannot win
+      return Mat(Mat::Constant(1, a.cols(), std::numeric_limits<Real>::quiet_NaN()));
     }
-    return Mat(sum + discount * alive * value(agent, at, rng));
   }, rng);
   return first.col(best_first(Q_hat, 1).front());
 }

@@ -1,5 +1,6 @@
 // The options of BMPO: those of MBPO, and what is new.
 #pragma once
+#include "chapters/06_mbpo/mbpo.h"             // rollout_length
 #include "chapters/06_mbpo/mbpo_options.h"     // MbpoOptions
 #include "chapters/07_bmpo/backward_policy.h"  // BackwardPolicyOptions
 
@@ -22,7 +23,9 @@ struct BmpoOptions : MbpoOptions {
   bool no_backward  = opt("no-backward", false, "no backward steps, k1 = 0");
   bool no_boltzmann = opt("no-boltzmann", false, "start states uniformly, beta = 0");
   bool no_mpc       = opt("no-mpc", false, "pi acts, H = 0");
-  bool ablation     = opt("ablation", false, "BMPO, BMPO without each of the three, MBPO with k = k1 + k2");
+  bool ablation     = opt("ablation", false, "BMPO, BMPO without each of the three, MBPO; those without backward steps "
+                          "go k1 + k2 forwards");
+  bool forward_only = false;  // set by with()
 
   // What is run, and its options.
   std::vector<std::string> algos() const {
@@ -31,13 +34,15 @@ struct BmpoOptions : MbpoOptions {
   }
   BmpoOptions with(const std::string& algo) const {
     BmpoOptions opt = *this;
-    if (no_backward || algo == "no_backward" || algo == "mbpo") opt.backward_length = {0};
+    opt.forward_only = ablation && (algo == "no_backward" || algo == "mbpo");
+    if (no_backward) opt.backward_length = {0};
     if (no_boltzmann || algo == "no_boltzmann" || algo == "mbpo") opt.beta = {0};
     if (no_mpc || algo == "no_mpc" || algo == "mbpo") opt.mpc_horizon = 0;
-    if (ablation && algo == "mbpo")
-      for (std::size_t i = rollout_length.size() / 2; i < rollout_length.size(); ++i)
-        opt.rollout_length[i] += backward_length[i];
     return opt;
+  }
+  int k1(long step) const { return forward_only ? 0 : ::rollout_length(step, backward_length); }
+  int k2(long step) const {
+    return ::rollout_length(step, rollout_length) + (forward_only ? ::rollout_length(step, backward_length) : 0);
   }
 
   // The authors' configuration files; beta is twice theirs, since their v is about 2V.
@@ -74,12 +79,12 @@ struct BmpoOptions : MbpoOptions {
     MbpoOptions::check();
     if (!uses_model()) throw BadInput("--real-ratio 1: BMPO learns from its models; 06_mbpo has SAC");
     check_schedule("--backward-length", backward_length), check_schedule("--beta", beta);
-    if (ablation && (no_backward || no_boltzmann || no_mpc))
-      throw BadInput("--ablation: wanted without --no-backward, --no-boltzmann and --no-mpc");
-    const std::size_t n = rollout_length.size() / 2;
-    if (ablation && !(backward_length.size() == rollout_length.size() &&
-                      std::equal(backward_length.begin(), backward_length.begin() + n, rollout_length.begin())))
-      throw BadInput("--ablation: wanted --backward-length and --rollout-length of the same form, with the same e0,e1");
+    const auto off = [](const auto& of) { return of[of.size() / 2] == 0 && of.back() == 0; };
+    if (ablation && (no_backward || no_boltzmann || no_mpc || off(backward_length) || off(beta) || mpc_horizon == 0))
+      throw BadInput("--ablation: wanted with backward steps, beta and MPC, to leave them out one by one");
+    if (ablation && (gif || !save.empty())) throw BadInput("--ablation: of its five runs --save and --gif want one");
+    if (backward_policy == "gan" && backward_std > 0)
+      throw BadInput("--backward-policy gan: learns its deviation, so wanted --backward-std 0");
   }
   BackwardPolicyOptions back() const {
     return {.hidden = sac().hidden, .lr = backward_lr, .gan = backward_policy == "gan", .std = backward_std};

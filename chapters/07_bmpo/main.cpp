@@ -2,8 +2,8 @@
 // MPC in the real environment. The picture: return against real steps, where rollouts begin, both models' error, what
 // the critics promise; with --ablation the areas under the curves.
 //
-//   build/07_bmpo                            pendulum, 1 seed
-//   build/07_bmpo --ablation --seeds 5       without each of its three parts, and MBPO
+//   build/07_bmpo                            pendulum, 1 seed: 28 s, 25 MB
+//   build/07_bmpo --ablation                 and without each of its three parts, and MBPO: 110 s
 //   build/07_bmpo --env hopper --preset paper --steps 20000 --checkpoint hopper.state
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
@@ -22,12 +22,13 @@ struct Logs {
   Progress progress;
 };
 
-void evaluate(const BmpoOptions& opt, BmpoTraining& x, int k1, int k2, double beta, Logs& logs) {
+void evaluate(const BmpoOptions& opt, BmpoTraining& x, int k1, int k2, double beta, long done, Logs& logs) {
   const Evaluation e = evaluate(opt, x);
   logs.rows.row(x.algo, opt.env, x.seed, x.step, e.eval_return, k1, k2, beta, opt.mpc_horizon, opt.updates,
                 x.model.holdout_mse(), x.model_back.holdout_mse(), x.V_all, x.V_start, e.value, e.discounted_return,
                 x.agent.alpha());
   logs.seconds.row(x.algo, opt.env, x.seed, x.step, x.watch.seconds);
+  logs.progress.show(done + x.step, e.eval_return);
 }
 
 // One algorithm, one seed. opt: its own, as BmpoOptions::with makes them.
@@ -40,12 +41,11 @@ void run(const BmpoOptions& opt, BmpoTraining& x, long done, Logs& logs, Checkpo
   for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
 
   while (x.step < opt.steps && !interrupted()) {
-    const int k1 = rollout_length(x.step, opt.backward_length), k2 = rollout_length(x.step, opt.rollout_length);
+    const int k1 = opt.k1(x.step), k2 = opt.k2(x.step);
     const double beta = schedule(x.step, opt.beta);
-    const bool backward = opt.backward_length != std::vector<int>{0};
     at_step(x.step, [&] {
       train_model(x.model, x.D_env, x.rng);                                      // p(s'|s, a) and q(s|s', a)
-      if (backward) train_model(x.model_back, x.D_env, x.rng);
+      if (k1 > 0) train_model(x.model_back, x.D_env, x.rng);
     });
     resize(x.D_model, Eigen::Index(opt.retain) * opt.rollouts * (k1 + k2));
 
@@ -54,7 +54,7 @@ void run(const BmpoOptions& opt, BmpoTraining& x, long done, Logs& logs, Checkpo
         const Transition real = interact(*x.env, planned, x.rng);                //(1) MPC-based action selection
         x.D_env.add(real);                                                       //(2) stored in D_env
         ++x.step;
-        if (backward) x.pi_back.learn(sample_newest(x.D_env, opt.recent, opt.batch, x.rng), x.rng);
+        if (k1 > 0) x.pi_back.learn(sample_newest(x.D_env, opt.recent, opt.batch, x.rng), x.rng);
         if (t % opt.rollout_every == 0) {                                        //(3*) not in each step
           const Starts from = start_states(x.agent, x.D_env, opt.rollouts, beta, x.rng);
           bidirectional_rollout(x.model, x.agent.pi, x.model_back, x.pi_back, from.s, k1, k2, x.D_model, x.rng);
@@ -64,7 +64,7 @@ void run(const BmpoOptions& opt, BmpoTraining& x, long done, Logs& logs, Checkpo
                        opt.real_ratio, x.rng);
         logs.progress.show(done + x.step);
         if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted())
-          evaluate(opt, x, k1, k2, beta, logs);
+          evaluate(opt, x, k1, k2, beta, done, logs);
       });
     if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
     x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
     }
     if (!opt.save.empty()) save_learned(opt, *x);
     const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
-    if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), "BMPO"),
+    if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), name_of(x->algo)),
                          opt.path(".gif"));
     if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
     if (!opt.no_plot) plot(opt);

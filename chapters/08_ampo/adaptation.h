@@ -1,0 +1,89 @@
+// Unsupervised model adaptation (slides "Unsupervised Model Adaptation" and "AMPO"; Shen et al. 2020): the features of
+// simulated inputs are made to look like those of real ones. No labels are used.
+//
+//   Adaptation adaptation(model, {.distance = "w1"}, rng);
+//   adaptation.adapt(model, x_real, x_simulated, rng);       // inputs of the model, one sample per column
+#pragma once
+#include <deque>
+#include "chapters/04_pets/ensemble.h"    // Ensemble, Member
+#include "chapters/08_ampo/critic.h"
+#include "chapters/08_ampo/mmd.h"
+
+struct AdaptationOptions {
+  std::string distance = "w1";  // w1, mmd, or none
+  int critic_steps = 5;         // of W1, before each step of the extractor
+  int batch = 256;              // of real and of simulated inputs
+  Real lr = 1e-4;
+  CriticOptions critic = {};
+  std::vector<Real> bandwidths = ampo_bandwidths;  // of MMD; empty: the median heuristic
+
+  // Throws std::invalid_argument, one line with the rule.
+  void check() const {
+    const auto rule = [](bool holds, const char* text) {
+      if (!holds) throw std::invalid_argument(std::string("adaptation: ") + text);
+    };
+    rule(distance == "w1" || distance == "mmd" || distance == "none", "the distance must be w1, mmd or none");
+    rule(critic_steps >= 1 && batch >= 2, "there must be a critic's step and at least 2 samples in a batch");
+    rule(lr > 0, "the learning rate must be positive");
+    critic.check();
+  }
+};
+
+// A member's feature extractor is all of it but the head, the decoder. A copy of it sees the real inputs (source) while
+// the member's own sees the simulated ones (target); both move until their features are alike. Then the copy is thrown
+// away. The decoder never changes, so the member has to be trained again before it is used.
+struct Adaptation {
+  AdaptationOptions options;
+  std::deque<Critic> critics;  // one per member; a deque, because optimisers refer to weights
+
+  // Throws std::invalid_argument as AdaptationOptions::check.
+  Adaptation(const Ensemble& model, const AdaptationOptions& o, Rng& rng) : options((o.check(), o)) {
+    for (const Member& f : model.members) critics.emplace_back(f.head.out.W.value.cols(), o.critic, rng);
+  }
+
+  // `steps` steps of each member's extractor. x_source (in, n), x_target (in, m): what the model is shown of real and
+  // of simulated (s, a). Throws NotFinite if a loss or a gradient is not finite.
+  void adapt(Ensemble& model, const Mat& x_source, const Mat& x_target, int steps, Rng& rng) {
+    std::vector<Rng> rngs;
+    for (std::size_t m = 0; m < critics.size(); ++m) rngs.push_back(rng.split());
+    if (options.distance == "none") return;
+    parallel_for(int(critics.size()), [&](int m, int) {
+      adapt(model.members[m], critics[m], x_source, x_target, steps, rngs[m]);
+    });
+  }
+
+  template <class Ar> void io(Ar& ar) { ar("critics", critics); }
+
+ private:
+  void adapt(Member& target, Critic& critic, const Mat& x_source, const Mat& x_target, int steps, Rng& rng) const {
+    Member source = target;
+    std::vector<Param*> both = params(source.extractor);
+    for (Param* p : params(target.extractor)) both.push_back(p);
+    Adam optimiser(both, options.lr);
+    if (options.distance == "mmd") optimiser.beta1 = 0.5;
+    Tape tape;
+    Mat x_src, x_tgt;
+    for (int i = 0; i < steps; ++i) {
+      draw(x_source, x_src, rng), draw(x_target, x_tgt, rng);
+      if (options.distance == "w1")
+        for (int j = 0; j < options.critic_steps; ++j) {
+          if (j > 0) draw(x_source, x_src, rng), draw(x_target, x_tgt, rng);
+          critic.step(source.features(x_src), target.features(x_tgt), rng);
+        }
+      tape.clear();
+      const Var h_src = source.features(tape.constant(x_src)), h_tgt = target.features(tape.constant(x_tgt));
+      optimiser.minimize(options.distance == "w1" ? critic.estimate(h_src, h_tgt) : mmd(h_src, h_tgt));
+    }
+  }
+  // sqrt(MMD^2), kept away from 0, where the root has no derivative.
+  Var mmd(Var h_src, Var h_tgt) const {
+    const std::vector<Real> sigmas =
+        options.bandwidths.empty() ? std::vector<Real>{median_heuristic(h_src.value(), h_tgt.value())}
+                                   : options.bandwidths;
+    return sqrt(relu(mmd2(h_src, h_tgt, sigmas) - Real(1e-6)) + Real(1e-6));
+  }
+  void draw(const Mat& from, Mat& to, Rng& rng) const {
+    to.resize(from.rows(), options.batch);
+    for (int j = 0; j < options.batch; ++j) to.col(j) = from.col(Eigen::Index(rng.below(from.cols())));
+  }
+};

@@ -1,0 +1,51 @@
+// What a run of AMPO shows: its picture, its claims, its headline, all from the CSV file.
+#pragma once
+#include "chapters/00_toolbox/curves.h"   // curves
+#include "chapters/00_toolbox/run_log.h"  // read_csv
+#include "chapters/06_mbpo/claims.h"      // Claims, difference
+#include "chapters/08_ampo/ampo_options.h"
+#include "plots/plot.h"  // Figure, draw
+
+inline std::string name_of(const std::string& algo) {
+  return algo == "ampo_w1" ? "AMPO, W1" : algo == "ampo_mmd" ? "AMPO, MMD" : "MBPO";
+}
+
+// The slide's comparison: AMPO minus MBPO.
+inline void claim(const AmpoOptions& opt, const Table& table) {
+  Claims claims(opt);
+  if (!opt.compare || opt.Args::smoke || table.rows.empty()) return;
+  const std::string slide = "Comparison with State-of-the-Arts";
+  for (const char* algo : {"ampo_w1", "ampo_mmd"})
+    for (const auto& [what, last] : {std::pair("all evaluations", SIZE_MAX), {"the last three", std::size_t(3)}})
+      claims.at_least(opt.env + ": " + name_of(algo) + " minus MBPO, mean return of " + what, slide,
+                      difference(opt, table, algo, "mbpo", last), 0);
+}
+
+inline std::string headline(const AmpoOptions& opt) {
+  std::string text;
+  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return"))
+    text += (text.empty() ? "" : "; ") + name_of(c.label) + ": return " + to_text(std::lround(c.mean.back())) +
+            " at " + to_text(c.x.back());
+  return text.empty() ? "no evaluation" : text;
+}
+
+inline void plot(const AmpoOptions& opt) {
+  const Table table = read_csv(opt.path(".csv"));
+  const auto panel = [&](const char* title, const char* y_label, const char* column) {
+    Panel p{.title = title, .x_label = "real environment steps", .y_label = y_label};
+    for (const Curve& c : curves(table, {"algo"}, "env_steps", column))
+      p.layers.push_back(curve(name_of(c.label), c.x, c.mean, c.low, c.high));
+    return p;
+  };
+  Panel distance = panel("features of real and simulated inputs", "MMD^2", "mmd2_before");
+  for (Layer& l : distance.layers) l.label += ", before adaptation";
+  for (const Curve& c : curves(table, {"algo"}, "env_steps", "mmd2_after"))
+    if (c.label != "mbpo") distance.layers.push_back(dashed(name_of(c.label) + ", after", c.x, c.mean));
+  Panel error = panel("the model", "holdout error of the best member", "holdout_mse");
+  error.log_y = true;
+  for (Layer& l : error.layers) l.kind = Kind::line;  // a band would reach below 0
+  draw({.width = 1000, .height = 800, .columns = 2,
+        .panels = {panel(opt.env.c_str(), "return", "eval_return"), distance, error,
+                   panel("what the critics promise", "min_j Q_j at first states", "value")}},
+       opt.path(".png"));
+}
