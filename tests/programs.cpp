@@ -292,7 +292,7 @@ TEST_CASE("the same with ten seeds", "[.][kill][program]") {  // make claims
   for (int seed = 1; seed <= 10; ++seed) check_killed_and_resumed("06_mbpo", std::to_string(seed));
 }
 
-TEST_CASE("MBPO beside others, and BMPO without what is new in it, learn what MBPO alone learns", "[program]") {
+TEST_CASE("MBPO beside others, BMPO and AMPO without what is new, learn what MBPO alone learns", "[program]") {
   const auto curve = [](const std::string& program, std::vector<std::string> words) {  // env_steps, eval_return of MBPO
     const fs::path out = fresh("loop");
     words.insert(words.end(), {"--smoke", "--quiet", "--no-plot", "--out", out});
@@ -309,5 +309,6 @@ TEST_CASE("MBPO beside others, and BMPO without what is new in it, learn what MB
   CHECK(mbpo.size() > 100);
   CHECK(mbpo == curve("06_mbpo_experiments", {}));
   CHECK(mbpo == curve("07_bmpo", {"--no-backward", "--no-boltzmann", "--no-mpc"}));
+  CHECK(mbpo == curve("08_ampo", {"--distance", "none"}));
   CHECK(curve("07_bmpo", {"--ablation"}) == curve("06_mbpo", {"--rollout-length", "4"}));  // k1 + k2 = 2 + 2
 }

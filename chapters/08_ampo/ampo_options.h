@@ -7,13 +7,13 @@ struct AmpoOptions : MbpoOptions {
   using MbpoOptions::MbpoOptions;
   std::string distance = opt("distance", "w1", "what adaptation makes small: w1, mmd, or none, which is MBPO",
                              one_of({"w1", "mmd", "none"}));
-  std::vector<int> adapt_steps = opt("adapt-steps", std::vector<int>{40},
+  std::vector<int> adapt_steps = opt("adapt-steps", std::vector<int>{50},
                                      "G_2, steps of the extractor after each model training; or e0,e1,n0,n1",
                                      at_least(0));
   int adapt_until   = opt("adapt-until", 6000, "real steps after which the model is not adapted any more", at_least(0));
-  int adapt_batch   = opt("adapt-batch", 256, "real and as many simulated (s, a) of a step", at_least(2));
+  int adapt_batch   = opt("adapt-batch", 64, "real and as many simulated (s, a) of a step", at_least(2));
   int critic_steps  = opt("critic-steps", 5, "steps of the critic before each step of the extractor", at_least(1));
-  Real adapt_lr     = opt("adapt-lr", 1e-4f, "Adam's step size for extractor and critic", above(0));
+  Real adapt_lr     = opt("adapt-lr", 1e-3f, "Adam's step size for extractor and critic", above(0));
   Real penalty      = opt("penalty", 10.0f, "weight of the critic's gradient penalty", at_least(0));
 
   bool compare      = opt("compare", false, "AMPO with w1, AMPO with mmd and MBPO, one after the other");
@@ -35,7 +35,7 @@ struct AmpoOptions : MbpoOptions {
     const Presets mbpo = MbpoOptions::paper();
     const auto task = [&](const char* of, int steps, Value adapt_steps, int until, const Preset& more) {
       Preset preset = mbpo.at(of);
-      preset.insert({{"adapt-steps", adapt_steps}, {"adapt-until", until}});
+      preset.insert({{"adapt-steps", adapt_steps}, {"adapt-until", until}, {"adapt-lr", 1e-4}, {"adapt-batch", 256}});
       preset.insert_or_assign("steps", steps);
       for (const auto& [name, value] : more) preset.insert_or_assign(name, value);
       return preset;
@@ -65,6 +65,7 @@ struct AmpoOptions : MbpoOptions {
     MbpoOptions::check();
     if (!uses_model()) throw BadInput("--real-ratio 1: AMPO learns from its model; 06_mbpo has SAC");
     check_schedule("--adapt-steps", adapt_steps);
+    if (compare && (gif || !save.empty())) throw BadInput("--compare: of its three runs --save and --gif want one");
   }
   AdaptationOptions adaptation() const {
     return {.distance = distance, .critic_steps = critic_steps, .batch = adapt_batch, .lr = adapt_lr,

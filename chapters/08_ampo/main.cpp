@@ -43,14 +43,17 @@ void run(const AmpoOptions& opt, AmpoTraining& x, long done, Logs& logs, Checkpo
       at_step(x.step, [&] {
         if (t == 0) train_model(x.model, x.D_env, x.rng);                               //(5) train on D_e
         x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng)), ++x.step;
-        if (t % opt.rollout_every == 0)                                                 //(6*) F rollouts
-          rollout(x.model, x.agent.pi, x.D_env, opt.rollouts, k, x.D_model, x.rng);     //(7) (8) (9) chapter 06
+        if (t % opt.rollout_every == 0)                                                 //(6*) for F rollouts
+          rollout(x.model, x.agent.pi, x.D_env, opt.rollouts,                           //(7) s uniformly from D_e
+                  k, x.D_model, x.rng);                                                 //(8) k steps of pi, to D_m
+                                                                                        //(9) end for
         if (t == 0 && x.step <= opt.adapt_until) adapt_model(x, G_2);                   //(10*) G_2 steps, L_WD
+                                                                                        //(11) end if
         improve_policy(x.agent, x.D_env, x.D_model, opt.updates, opt.batch,             //(12) G_3 steps of SAC
                        opt.real_ratio, x.rng);
         logs.progress.show(done + x.step);
         if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted()) evaluate(opt, x, k, done, logs);
-      });                                                                               //(11) end if
+      });
     if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
     x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
   }                                                                                     //(13) until --steps
@@ -82,7 +85,7 @@ int main(int argc, char** argv) {
     }
     if (!opt.save.empty()) save_learned(opt, *x);
     const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
-    if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), "AMPO"),
+    if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), name_of(x->algo)),
                          opt.path(".gif"));
     if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
     if (!opt.no_plot) plot(opt);
