@@ -115,12 +115,12 @@ TEST_CASE("both extractors go down the root of MMD^2, the copy is thrown away: a
   }
 }
 
-TEST_CASE("the critic takes its steps before each of the extractors'", "[08]") {
+TEST_CASE("the critic takes its steps before each of the extractors', and more before the first", "[08]") {
   Toy t = toy(10);
   Rng rng(11);
-  Adaptation adaptation(t.model, {.critic_steps = 4, .batch = 8}, rng);
+  Adaptation adaptation(t.model, {.critic_steps = 4, .critic_first = 7, .batch = 8}, rng);
   adaptation.adapt(t.model, t.real, t.simulated, 3, rng);
-  for (const Critic& critic : adaptation.critics) CHECK(critic.optimiser.t == 12);
+  for (const Critic& critic : adaptation.critics) CHECK(critic.optimiser.t == 7 + 3 * 4);
 }
 
 TEST_CASE("adaptation gives the same numbers with one thread and with two", "[08]") {
@@ -173,6 +173,7 @@ TEST_CASE("the authors' settings of AMPO", "[08]") {
     CHECK(o.adapt_until == x.until);
     CHECK(o.random_steps == x.random);
     CHECK(o.adapt_lr == Real(1e-4));
+    CHECK(o.adaptation().critic_first == 0);
     CHECK(o.adapt_batch == (std::string(x.env) == "inverted_pendulum" ? 64 : 256));
   }
 }

@@ -12,6 +12,7 @@
 struct AdaptationOptions {
   std::string distance = "w1";  // w1, mmd, or none
   int critic_steps = 5;         // of W1, before each step of the extractor
+  int critic_first = 50;        // more of them before the first: the features have changed since
   int batch = 256;              // of real and of simulated inputs
   Real lr = 1e-4;
   CriticOptions critic = {};
@@ -64,10 +65,10 @@ struct Adaptation {
     Tape tape;
     Mat x_src, x_tgt;
     for (int i = 0; i < steps; ++i) {
-      draw(x_source, x_src, rng), draw(x_target, x_tgt, rng);
-      if (options.distance == "w1")
-        for (int j = 0; j < options.critic_steps; ++j) {
-          if (j > 0) draw(x_source, x_src, rng), draw(x_target, x_tgt, rng);
+      if (options.distance == "mmd") draw(x_source, x_src, rng), draw(x_target, x_tgt, rng);
+      else
+        for (int j = i == 0 ? -options.critic_first : 0; j < options.critic_steps; ++j) {
+          draw(x_source, x_src, rng), draw(x_target, x_tgt, rng);
           critic.step(source.features(x_src), target.features(x_tgt), rng);
         }
       tape.clear();

@@ -13,6 +13,7 @@ struct AmpoOptions : MbpoOptions {
   int adapt_until   = opt("adapt-until", 6000, "real steps after which the model is not adapted any more", at_least(0));
   int adapt_batch   = opt("adapt-batch", 64, "real and as many simulated (s, a) of a step", at_least(2));
   int critic_steps  = opt("critic-steps", 5, "steps of the critic before each step of the extractor", at_least(1));
+  int critic_first  = opt("critic-first", 50, "more of them before the extractor's first", at_least(0));
   Real adapt_lr     = opt("adapt-lr", 1e-3f, "Adam's step size for extractor and critic", above(0));
   Real penalty      = opt("penalty", 10.0f, "weight of the critic's gradient penalty", at_least(0));
 
@@ -35,7 +36,8 @@ struct AmpoOptions : MbpoOptions {
     const Presets mbpo = MbpoOptions::paper();
     const auto task = [&](const char* of, int steps, Value adapt_steps, int until, const Preset& more) {
       Preset preset = mbpo.at(of);
-      preset.insert({{"adapt-steps", adapt_steps}, {"adapt-until", until}, {"adapt-lr", 1e-4}, {"adapt-batch", 256}});
+      preset.insert({{"adapt-steps", adapt_steps}, {"adapt-until", until}, {"adapt-lr", 1e-4}, {"adapt-batch", 256},
+                     {"critic-first", 0}});
       preset.insert_or_assign("steps", steps);
       for (const auto& [name, value] : more) preset.insert_or_assign(name, value);
       return preset;
@@ -56,7 +58,7 @@ struct AmpoOptions : MbpoOptions {
   }
   static Preset smoke() {
     Preset preset = MbpoOptions::smoke();
-    preset.insert({{"adapt-steps", 2}, {"adapt-batch", 16}, {"critic-steps", 2}});
+    preset.insert({{"adapt-steps", 2}, {"adapt-batch", 16}, {"critic-steps", 2}, {"critic-first", 2}});
     return preset;
   }
 
@@ -68,7 +70,7 @@ struct AmpoOptions : MbpoOptions {
     if (compare && (gif || !save.empty())) throw BadInput("--compare: of its three runs --save and --gif want one");
   }
   AdaptationOptions adaptation() const {
-    return {.distance = distance, .critic_steps = critic_steps, .batch = adapt_batch, .lr = adapt_lr,
-            .critic = {.penalty = penalty, .lr = adapt_lr}};
+    return {.distance = distance, .critic_steps = critic_steps, .critic_first = critic_first, .batch = adapt_batch,
+            .lr = adapt_lr, .critic = {.penalty = penalty, .lr = adapt_lr}};
   }
 };

@@ -25,7 +25,7 @@ struct Options : AmpoOptions {
     return {"checkpoint", "checkpoint-every", "resume", "save", "load", "gif", "distance", "compare"};
   }
   static std::vector<std::string> environments() { return {"pendulum", "inverted_pendulum", "swimmer"}; }
-  static Preset lecture() { return {{"rollout-length", 10}, {"rollouts", 1000}, {"real-ratio", 0.5}, {"steps", 1200}}; }
+  static Preset lecture() { return {{"rollout-length", 10}, {"rollouts", 1000}, {"real-ratio", 0.5}, {"steps", 1000}}; }
   static Preset smoke() {
     Preset preset = AmpoOptions::smoke();
     preset.insert({{"horizon", 3}, {"starts", 10}});
@@ -54,18 +54,25 @@ struct Beside {
       : algo(algo), rng(rng_), model(env, opt.ensemble(), rng),
         adaptation(model.p, static_cast<const AmpoOptions&>(opt).with(algo).adaptation(), rng) {}
 
-  // After it has been trained on D: branches of pi, and adaptation to them. Logs how far apart the features are then.
+  // After it has been trained on D: branches of pi, and adaptation to them. Logs how far apart the features of both
+  // kinds of inputs are, before (horizon 0) and after (1).
   void use(const Options& opt, const SquashedGaussian& pi, const Transitions& D, int k, int steps, int seed, long step,
            RunLog& log) {
     Transitions D_model(model.env.state_dim, model.env.action_dim, Eigen::Index(opt.rollouts) * k);
     rollout(model, pi, D, opt.rollouts, k, D_model, rng);
     const Batch real = D.all(), simulated = D_model.all();
     const Mat x_real = model.x(real.s, real.a), x_simulated = model.x(simulated.s, simulated.a);
+    const Rng judge = rng.split();
+    const auto distances = [&](int after) {
+      const Member& f = model.p.members[0];
+      Rng same = judge;
+      if (algo != "ampo_mmd") log.row(algo, opt.env, seed, step, "W1", after, feature_w1(f, x_real, x_simulated, same));
+      if (algo != "ampo_w1")
+        log.row(algo, opt.env, seed, step, "MMD", after, feature_mmd2(f, x_real, x_simulated, same));
+    };
+    distances(0);
     adaptation.adapt(model.p, x_real, x_simulated, steps, rng);
-    Rng judge = rng.split();
-    const Member& f = model.p.members[0];
-    log.row(algo, opt.env, seed, step, "feature mmd2", 0, feature_mmd2(f, x_real, x_simulated, judge));
-    log.row(algo, opt.env, seed, step, "feature w1", 0, feature_w1(f, x_real, x_simulated, judge));
+    if (algo != "mbpo") distances(1);
   }
 };
 
@@ -114,53 +121,68 @@ void plot(const Options& opt) {
             .y_label = "squared error / variance of s", .log_y = true};
   Panel along{.title = "branches, at the end", .x_label = "steps of a branch",
               .y_label = "squared distance from reality / variance", .log_y = true};
-  for (const Curve& c : curves(table.where("error", "one step"), {"algo"}, "env_steps", "mse"))
+  for (const Curve& c : curves(table.where("what", "one step"), {"algo"}, "env_steps", "value"))
     one.layers.push_back(line(name_of(c.label), c.x, c.mean)), one.layers.back().width = 3;
-  const Table branches = table.where("error", "branch");
+  const Table branches = table.where("what", "branch");
   const std::string last = branches.rows.empty() ? "" : branches.texts("env_steps").back();
-  for (const Curve& c : curves(branches.where("env_steps", last), {"algo"}, "horizon", "mse"))
+  for (const Curve& c : curves(branches.where("env_steps", last), {"algo"}, "horizon", "value"))
     along.layers.push_back(line(name_of(c.label), c.x, c.mean));
   draw({.width = 1000, .height = 480, .panels = {one, along}}, opt.path(".png"));
 }
 
-// The errors with adaptation over those without, log10, per seed: over the whole run, and at the end of long branches.
+// Of one seed: mean over the rounds of log10 x / x_other; the second of the two may be the other's.
+double log_ratio(const Table& x, const Table& other) {
+  const std::vector<double> a = x.numbers("value"), b = other.numbers("value");
+  double sum = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) sum += std::log10(a[i] / b[i]);
+  return sum / double(a.size());
+}
+double total(const Table& x) {
+  const std::vector<double> values = x.numbers("value");
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+// By how much the distance falls, at once and compared with the model that is never adapted (when both have been
+// trained again); and the errors with adaptation over those without.
 void claim(const Options& opt) {
   Claims claims(opt);
   const std::string slide = "Model Loss Evaluation";
   const Table table = read_csv(opt.path(".csv"));
-  for (const auto& [algo, feature] : {std::pair("ampo_w1", "feature w1"), std::pair("ampo_mmd", "feature mmd2")}) {
-    std::vector<double> change;
+  for (const auto& [algo, distance] : {std::pair("ampo_w1", "W1"), std::pair("ampo_mmd", "MMD")}) {
+    std::vector<double> at_once, left, one_step, branch;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
-      const Table rows = table.where("seed", to_text(seed)).where("error", feature);
-      const std::vector<double> with = rows.where("algo", algo).numbers("mse");
-      const std::vector<double> without = rows.where("algo", "mbpo").numbers("mse");
-      change.push_back(std::accumulate(with.begin(), with.end(), 0.0) /
-                           std::accumulate(without.begin(), without.end(), 0.0) - 1);
+      const auto rows = [&](const char* algo, const std::string& what, int horizon) {
+        const Table of_seed = table.where("seed", to_text(seed)).where("algo", algo);
+        return of_seed.where("what", what).where("horizon", to_text(horizon));
+      };
+      at_once.push_back(total(rows(algo, distance, 1)) / total(rows(algo, distance, 0)) - 1);
+      left.push_back(total(rows(algo, distance, 0)) / total(rows("mbpo", distance, 0)) - 1);
+      one_step.push_back(log_ratio(rows(algo, "one step", 1), rows("mbpo", "one step", 1)));
+      branch.push_back(log_ratio(rows(algo, "branch", opt.horizon), rows("mbpo", "branch", opt.horizon)));
     }
-    claims.at_most(opt.env + ": " + name_of(algo) + ", " + feature + " over that without adaptation, minus 1", slide,
-                   change, -0.1);
+    const std::string with = opt.env + ": " + name_of(algo) + ", ", over = " error over that without, log10";
+    claims.at_most(with + distance + " of features after adaptation over before, minus 1", slide, at_once, -0.1);
+    claims.at_most(with + distance + " when trained again over that without, minus 1", slide, left, 0);
+    claims.at_most(with + "one-step" + over, slide, one_step, 0);
+    claims.at_most(with + to_text(opt.horizon) + "-step" + over, slide, branch, 0);
   }
-  for (const char* algo : {"ampo_w1", "ampo_mmd"})
-    for (const auto& [error, horizon] : {std::pair("one step", 1), std::pair("branch", opt.horizon)}) {
-      std::vector<double> ratio;
-      for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
-        const Table rows = table.where("seed", to_text(seed)).where("error", error).where("horizon", to_text(horizon));
-        const std::vector<double> with = rows.where("algo", algo).numbers("mse");
-        const std::vector<double> without = rows.where("algo", "mbpo").numbers("mse");
-        double sum = 0;
-        for (std::size_t i = 0; i < std::min(with.size(), without.size()); ++i) sum += std::log10(with[i] / without[i]);
-        ratio.push_back(sum / double(with.size()));
-      }
-      claims.at_most(opt.env + ": " + name_of(algo) + ", log10 of the error of " + to_text(horizon) +
-                         " steps over that without adaptation", slide, ratio, 0);
-    }
+}
+
+std::string headline(const Table& table) {
+  std::string text = "one-step error over MBPO's:";
+  for (const char* algo : {"ampo_w1", "ampo_mmd"}) {
+    const Table rows = table.where("what", "one step");
+    const double ratio = total(rows.where("algo", algo)) / total(rows.where("algo", "mbpo"));
+    text += " " + name_of(algo) + " " + to_text(std::round(100 * ratio) / 100);
+  }
+  return table.rows.empty() ? "no evaluation" : text;
 }
 
 int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
-    RunLog log(opt, {"algo", "env", "seed", "env_steps", "error", "horizon", "mse"});
+    RunLog log(opt, {"algo", "env", "seed", "env_steps", "what", "horizon", "value"});
     Progress progress(opt, long(opt.steps) * opt.seeds);
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Training x(opt, seed);
@@ -187,6 +209,6 @@ int main(int argc, char** argv) {
     }
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);
-    finish(opt, "see the claims");
+    finish(opt, headline(read_csv(opt.path(".csv"))));
   });
 }

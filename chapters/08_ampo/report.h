@@ -37,15 +37,12 @@ inline void plot(const AmpoOptions& opt) {
       p.layers.push_back(curve(name_of(c.label), c.x, c.mean, c.low, c.high));
     return p;
   };
-  Panel distance = panel("features of real and simulated inputs", "MMD^2", "mmd2_before");
-  for (Layer& l : distance.layers) l.label += ", before adaptation";
-  for (const Curve& c : curves(table, {"algo"}, "env_steps", "mmd2_after"))
-    if (c.label != "mbpo") distance.layers.push_back(dashed(name_of(c.label) + ", after", c.x, c.mean));
   Panel error = panel("the model", "holdout error of the best member", "holdout_mse");
   error.log_y = true;
   for (Layer& l : error.layers) l.kind = Kind::line;  // a band would reach below 0
   draw({.width = 1000, .height = 800, .columns = 2,
-        .panels = {panel(opt.env.c_str(), "return", "eval_return"), distance, error,
+        .panels = {panel(opt.env.c_str(), "return", "eval_return"),
+                   panel("features of real and simulated inputs, after adaptation", "MMD^2", "mmd2_after"), error,
                    panel("what the critics promise", "min_j Q_j at first states", "value")}},
        opt.path(".png"));
 }

@@ -41,7 +41,7 @@ inline double feature_w1(const Member& f, const Mat& x_source, const Mat& x_targ
     for (int& j : columns) j = int(rng.below(x.cols()));
     return f.features(x(Eigen::all, columns));
   };
-  for (int i = 0; i < 200; ++i) judge.step(draw(x_source, 128), draw(x_target, 128), rng);
+  for (int i = 0; i < 250; ++i) judge.step(draw(x_source, 128), draw(x_target, 128), rng);
   return judge.estimate(draw(x_source, 2000), draw(x_target, 2000));
 }
 
