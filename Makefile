@@ -280,8 +280,10 @@ CLAIMS_06_mbpo_compounding := --seeds 5
 CLAIMS_06_mbpo_experiments := --seeds 5
 CLAIMS_07_bmpo := --seeds 5 --ablation
 CLAIMS_07_bmpo_compounding := --seeds 3
+CLAIMS_08_ampo := --seeds 5 --compare
+CLAIMS_08_ampo_model_loss := --seeds 10
+CLAIMS_08_ampo_shift := --seeds 10
 TASKS_05_model_free := inverted_pendulum
-TASKS_07_bmpo := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
   $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
@@ -307,11 +309,17 @@ resumable hopper_paper build/06_mbpo --env hopper --preset paper --steps 40000
 resumable hopper_sac build/06_mbpo --env hopper --preset paper --steps 40000 --real-ratio 1
 resumable half_cheetah_paper build/06_mbpo --env half_cheetah --preset paper --steps 20000
 resumable half_cheetah_sac build/06_mbpo --env half_cheetah --preset paper --steps 20000 --real-ratio 1
+resumable inverted_pendulum_bmpo build/07_bmpo --env inverted_pendulum --seeds 5 --ablation
+resumable inverted_pendulum_ampo build/08_ampo --env inverted_pendulum --seeds 5 --compare
+long inverted_pendulum_loss build/08_ampo_model_loss --env inverted_pendulum --seeds 10
+long swimmer_loss build/08_ampo_model_loss --env swimmer --seeds 10
+long shift_loss build/08_ampo_model_loss --data 300 --seeds 10
+resumable swimmer_ampo build/08_ampo --env swimmer --seeds 3 --steps 20000 --compare
 resumable hopper_bmpo build/07_bmpo --env hopper --preset paper --steps 20000
 grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 endef
 export LONG_CLAIMS
-claims-long: build/06_mbpo build/06_mbpo_experiments build/07_bmpo
+claims-long: build/06_mbpo build/06_mbpo_experiments build/07_bmpo build/08_ampo build/08_ampo_model_loss
 	@eval "$$LONG_CLAIMS"
 
 bench: build/bench
