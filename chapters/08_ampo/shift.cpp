@@ -32,7 +32,6 @@ struct Options : MbpoOptions {
   static std::vector<std::string> without() {
     return {"checkpoint", "checkpoint-every", "resume", "save", "load", "gif"};
   }
-  static std::vector<std::string> environments() { return {"pendulum", "inverted_pendulum", "swimmer"}; }
   static Preset lecture() { return {{"steps", 1000}}; }
   static Preset smoke() {
     Preset preset = MbpoOptions::smoke();
@@ -41,6 +40,8 @@ struct Options : MbpoOptions {
   }
   void check() const {
     MbpoOptions::check();
+    if (env != "pendulum" && env != "inverted_pendulum" && env != "swimmer")
+      throw BadInput("--env " + env + ": wanted pendulum, inverted_pendulum or swimmer, whose state can be seen");
     if (!uses_model()) throw BadInput("--real-ratio 1: without a model there is nothing to compare");
     if (show.size() != 3 || !std::is_sorted(show.begin(), show.end()))
       throw BadInput("--show " + join(show, ",") + ": wanted three numbers of steps, ascending");
