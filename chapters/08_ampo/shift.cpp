@@ -1,7 +1,7 @@
 // The mismatch itself (slides "Distribution Mismatch in MBRL" and "Deal with Distribution Mismatch"). An agent of MBPO
 // leaves a policy, a model and the data the model was trained on. Branches of the policy in the model, and beside them
-// in reality: where are their states after h steps? Above: real data, reality, model. Below: the distances between
-// them, and how far branches depart from reality if the model learned from one step or from two of its own.
+// in reality: where are their states after h steps? Above: data, reality and model. Below: the distances between them;
+// the error of one step of the model from there; branches of a model that learned from one step, or from two of its own.
 //
 //   build/08_ampo_shift                  pendulum, 1 seed
 //   build/08_ampo_shift --env swimmer    also inverted_pendulum
@@ -181,24 +181,24 @@ void plot(const Options& opt) {
     if (opt.env == "pendulum") p.x = {-3.2, 3.2}, p.y = {-8.2, 8.2};
     figure.panels.push_back(p);
   }
-  Panel drift{.title = "how far the states are apart", .x_label = steps, .y_label = "W1, standard deviations",
-              .key = Key::top_left};
-  Panel one{.title = "one step of the model, where ...", .x_label = steps, .y_label = "squared error / variance",
+  Panel drift{.title = "states: distance to the data", .x_label = steps, .y_label = "W1, standard deviations"};
+  Panel one{.title = "one step from the states of", .x_label = steps, .y_label = "squared error / variance",
             .log_y = true};
-  double most = 0;
   for (int i = 0; i < 3; ++i) {
     const Table rows = table.where("between", pairs[i]);
+    const std::string of = i == 0 ? "model" : i == 1 ? "reality" : "";
     const Colour paint = std::array{colour::vermillion, colour::blue, colour::green}[i];
-    for (const Curve& c : curves(rows, {}, "h", "w1")) {
-      drift.layers.push_back(curve(pairs[i], c.x, c.mean, c.low, c.high)), drift.layers.back().colour = paint;
-      for (const double high : c.high) most = std::max(most, high);
-    }
+    for (const Curve& c : curves(rows, {}, "h", "w1"))
+      drift.layers.push_back(curve(of, c.x, c.mean, c.low, c.high)), drift.layers.back().colour = paint;
     for (const Curve& c : curves(rows, {}, "h", "one_step"))
-      if (i < 2)
-        one.layers.push_back(line(i == 0 ? "the model leads" : "reality leads", c.x, c.mean)),
-            one.layers.back().colour = paint;
+      if (i < 2) one.layers.push_back(line(of, c.x, c.mean)), one.layers.back().colour = paint;
   }
-  if (most > 0) drift.y = {0, 1.6 * most};  // room for the key
+  for (const Curve& c : curves(table.where("between", pairs[0]), {}, "h", "one_step_possible"))
+    if (opt.env == "pendulum")  // elsewhere every state is possible
+      one.layers.push_back(dashed("put back", c.x, c.mean)), one.layers.back().colour = colour::orange;
+  if (drift.layers.size() == 3)
+    drift.layers.push_back(text(0.72 * opt.horizon(), drift.layers[2].y.back() + 0.12 * drift.layers[0].y.back(),
+                                pairs[2], colour::green));
   figure.panels.push_back(drift), figure.panels.push_back(one);
   Panel error{.title = "branches of two models", .x_label = steps, .y_label = "squared distance / variance",
               .log_y = true};
