@@ -1,7 +1,7 @@
 // The mismatch itself (slides "Distribution Mismatch in MBRL" and "Deal with Distribution Mismatch"). An agent of MBPO
 // leaves a policy, a model and the data the model was trained on. Branches of the policy in the model, and beside them
 // in reality: where are their states after h steps? Above: data, reality and model. Below: the distances between them;
-// the error of one step of the model from there; branches of a model that learned from one step, or from two of its own.
+// the error of one step of the model from there; branches of models that learned from one step, or from two.
 //
 //   build/08_ampo_shift                  pendulum, 1 seed
 //   build/08_ampo_shift --env swimmer    also inverted_pendulum
