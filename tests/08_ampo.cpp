@@ -1,14 +1,19 @@
 // Chapter 08: the critic and its gradient penalty, MMD, Wasserstein-1 by sorting, what is known of two Gaussians, the
-// lower bound, the bound of domain adaptation.
+// lower bound, the bound of domain adaptation; branches beside reality, the loss of several steps.
 #include <cmath>
+#include <memory>
 #include <numbers>
+#include <set>
 #include <vector>
 #include "chapters/00_toolbox/safetensors.h"
 #include "chapters/08_ampo/bound.h"
+#include "chapters/08_ampo/branches.h"
 #include "chapters/08_ampo/critic.h"
 #include "chapters/08_ampo/domain.h"
 #include "chapters/08_ampo/mmd.h"
+#include "chapters/08_ampo/multi_step.h"
 #include "chapters/08_ampo/shifted_normals.h"
+#include "chapters/08_ampo/simulator_state.h"
 #include "tests/catch.h"
 #include "tests/gradient_check.h"
 
@@ -608,4 +613,169 @@ TEST_CASE("shrinking the features shrinks W1, and the bound not at all: hypothes
     CHECK(lipschitz(small.x, h) == Approx(10 * lipschitz(D.x, h)));
     CHECK(target_bound(small, h, H, 10) == Approx(target_bound(D, h, H, 1)));
   }
+}
+
+// ---- The mismatch ----
+
+TEST_CASE("simulator_state undoes observe, and the same happens from there", "[08]") {
+  Rng rng(123);
+  for (const char* name : {"pendulum", "inverted_pendulum", "swimmer"}) {
+    INFO(name);
+    const std::unique_ptr<Env> env = make_env(name);
+    Sim sim(env->sim_dim(), 20);
+    for (int j = 0; j < 20; ++j) sim.col(j) = env->start(rng).col(0);
+    for (int t = 0; t < 5; ++t) sim = env->simulate(sim, rng.uniform(env->action_dim, 20, -1, 1));
+    const Mat s = env->observe(sim), a = rng.uniform(env->action_dim, 20, -1, 1);
+    const Sim again = simulator_state(*env, s);
+    CHECK(again.rows() == env->sim_dim());
+    CHECK(distance(env->observe(again), s) < 10 * rounding);
+    CHECK(distance(env->observe(env->simulate(again, a)), env->observe(env->simulate(sim, a))) < 100 * rounding);
+  }
+  // A model's cosine and sine off the circle: the nearest angle.
+  const std::unique_ptr<Env> pendulum = make_env("pendulum");
+  Mat s(3, 1);
+  s << 0, 1.3, 2;
+  CHECK(simulator_state(*pendulum, s)(0, 0) == Approx(std::numbers::pi / 2));
+  CHECK_THROWS_AS(simulator_state(*make_env("cartpole"), Mat::Zero(4, 1)), std::invalid_argument);
+}
+
+TEST_CASE("branches in a perfect model are those of reality, at no distance; those of another drift away", "[08]") {
+  Rng rng(124);
+  for (const char* name : {"pendulum", "inverted_pendulum"}) {
+    INFO(name);
+    const std::unique_ptr<Env> env = make_env(name);
+    const SquashedGaussian pi(env->state_dim, env->action_dim, {8}, rng);
+    Mat s(env->state_dim, 30);
+    for (int j = 0; j < 30; ++j) s.col(j) = env->observe(env->start(rng));
+    Branches same{*env, pi, s, s}, other{*env, pi, s, s};
+    const auto truth = [&](const Mat& s, const Mat& a) {
+      return env->observe(env->simulate(simulator_state(*env, s), a));
+    };
+    double before = 0;
+    for (int h = 0; h < 10; ++h) {
+      const Rng xi = rng.split();
+      Rng xi1 = xi, xi2 = xi;
+      same.act(xi1), other.act(xi2);
+      same.step(truth), other.step([&](const Mat& s, const Mat& a) -> Mat { return truth(s, a) + Real(0.01); });
+      REQUIRE(same.model.cols() > 1);
+      CHECK(mean_w1(same.real, same.real) == 0);
+      CHECK(mean_w1(same.model, same.real) < 1000 * rounding);
+      if (h == 0) before = mean_w1(other.model, other.real);
+    }
+    CHECK(before == Approx(0.01).epsilon(0.01));
+    CHECK(mean_w1(other.model, other.real) > 2 * before);
+  }
+  // By hand: dimensions of 1 and 3 apart. A branch that ends on one side ends on the other.
+  Mat x(2, 2), y(2, 2);
+  x << 0, 1, 5, 5, y << 2, 1, 8, 2;
+  CHECK(mean_w1(x, y) == Approx(2));
+  const std::unique_ptr<Env> env = make_env("inverted_pendulum");
+  const SquashedGaussian pi(4, 1, {8}, rng);
+  Branches b{*env, pi, Mat::Zero(4, 3), Mat::Zero(4, 3)};
+  b.act(rng);
+  b.step([](const Mat& s, const Mat&) {
+    Mat next = s;
+    next(1, 1) = 1;  // fallen over
+    return next;
+  });
+  CHECK(b.model.cols() == 2);
+  CHECK(b.real.cols() == 2);
+  CHECK(b.sim.cols() == 2);
+}
+
+TEST_CASE("pieces never cross the end of an episode, nor the seam of a full store", "[08]") {
+  Rng rng(125);
+  for (const int capacity : {1000, 70}) {
+    INFO(capacity);
+    Transitions D(1, 1, capacity);
+    const auto add = [&](double s, double s_next, bool terminated) {
+      const Mat a = Mat::Zero(1, 1);
+      D.add(Transition{Mat::Constant(1, 1, Real(s)), a, 0, Mat::Constant(1, 1, Real(s_next)), terminated, false});
+    };
+    // Episode e has the states 100 e, 100 e + 1, ...; every second one ends with a terminal state.
+    int transitions = 0;
+    for (int e = 1; e <= 20; ++e)
+      for (int t = 0, steps = 1 + int(rng.below(9)); t < steps; ++t, ++transitions)
+        add(100 * e + t, 100 * e + t + 1, t + 1 == steps && e % 2 == 0);
+    REQUIRE(transitions > 70);
+    for (const int n : {1, 2, 4}) {
+      const std::vector<int> begins = consecutive(D, n);
+      const std::vector<Batch> piece = pieces(D, begins, n);
+      REQUIRE(piece.size() == std::size_t(n));
+      for (int i = 0; i + 1 < n; ++i) {
+        CHECK((piece[i].s_next == piece[i + 1].s).all());
+        CHECK((piece[i].not_done == 1).all());
+      }
+      int expected = 0;  // counted from the states that are left
+      std::set<int> there;
+      for (Eigen::Index j = 0; j < D.size; ++j) there.insert(int(D.data.s(0, j)));
+      for (const int s : there) {
+        bool all = true;
+        for (int i = 1; i < n; ++i) all = all && there.contains(s + i);
+        expected += all;
+      }
+      CHECK(int(begins.size()) == expected);
+      CHECK(begins.size() > 0);
+    }
+  }
+  // A terminal state that happens to be the next start is an end all the same.
+  Transitions D(1, 1, 10);
+  for (const bool terminated : {false, true, false})
+    D.add(Transition{Mat::Zero(1, 1), Mat::Zero(1, 1), 0, Mat::Zero(1, 1), terminated, false});
+  CHECK(consecutive(D, 2) == std::vector<int>{0});
+  CHECK(consecutive(D, 4).empty());
+  CHECK(consecutive(Transitions(1, 1, 10), 2).empty());
+}
+
+TEST_CASE("the two-step loss: by hand, its gradient against differences; one own step is the one-step loss", "[08]") {
+  Rng rng(126);
+  const std::unique_ptr<Env> env = make_env("pendulum");
+  Transitions D(3, 1, 100);
+  env->reset(rng);
+  for (int t = 0; t < 40; ++t) D.add(env->step(rng.uniform(1, 1, -1, 1)));
+  const std::vector<Batch> piece = pieces(D, consecutive(D, 2), 2);
+  REQUIRE(piece[0].size() == 39);
+  const Batch all = D.all();
+  Member f(4, 3, {6}, rng);
+  f.input.fit(concat(all.s, all.a)), f.head.target.fit(all.s_next - all.s);
+  const Mat std = f.head.target.std;
+  const auto one = [&](const Mat& s, const Mat& a, const Mat& s_next) {  // of a prediction from s
+    return double(Mat(Mat(f.predict(concat(s, a)).mu - (s_next - s)).colwise() / std.col(0)).square().mean());
+  };
+  const Mat s_hat = piece[0].s + f.predict(concat(piece[0].s, piece[0].a)).mu;
+  const double first = one(piece[0].s, piece[0].a, piece[0].s_next);
+  for (const int own : {1, 2}) {
+    Tape tape;
+    const auto value = [&] {
+      const double loss = piece_loss(f, *env, piece, own, tape).item();
+      tape.clear();
+      return loss;
+    };
+    const Mat& from = own == 1 ? piece[1].s : s_hat;
+    CHECK(value() == Approx((first + one(from, piece[1].a, piece[1].s_next)) / 2).epsilon(100 * rounding));
+    const std::vector<Param*> weights = params(f.extractor, f.head.out);
+    for (Param* p : params(f)) p->grad.setZero(p->value.rows(), p->value.cols());
+    tape.backward(piece_loss(f, *env, piece, own, tape));
+    tape.clear();
+    CHECK(weights[0]->grad.abs().maxCoeff() > 1e-4);
+    if (is_double) CHECK(param_error(weights, value) < gradient_tolerance);
+  }
+}
+
+TEST_CASE("a network that learns from two steps of its own predicts both; no pieces: refused", "[08]") {
+  Rng rng(127);
+  const std::unique_ptr<Env> env = make_env("pendulum");
+  Transitions D(3, 1, 300);
+  for (int t = 0; t < 300; ++t) {
+    if (t % 100 == 0) env->reset(rng);
+    D.add(env->step(rng.uniform(1, 1, -1, 1)));
+  }
+  Member f(4, 3, {16}, rng);
+  const std::vector<int> begins = consecutive(D, 2);
+  CHECK(begins.size() == 297);
+  const std::vector<Batch> piece = pieces(D, begins, 2);
+  Tape tape;
+  fit_pieces(f, *env, D, begins, {.epochs = 200, .lr = 1e-2}, rng);
+  CHECK(piece_loss(f, *env, piece, 2, tape).item() < 0.05);
+  CHECK_THROWS_AS(fit_pieces(f, *env, D, {}, {}, rng), std::invalid_argument);
 }

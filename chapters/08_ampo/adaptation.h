@@ -72,7 +72,9 @@ struct Adaptation {
           critic.step(source.features(x_src), target.features(x_tgt), rng);
         }
       tape.clear();
-      const Var h_src = source.features(tape.constant(x_src)), h_tgt = target.features(tape.constant(x_tgt));
+      const Var h_src = source.features(tape.constant(x_src));  //(b13) source domain: model training data
+      const Var h_tgt = target.features(tape.constant(x_tgt));  //(b14) target domain: model rollout data
+      //(b15) Aligning the latent feature distributions by minimizing IPMs.
       optimiser.minimize(options.distance == "w1" ? critic.estimate(h_src, h_tgt) : mmd(h_src, h_tgt));
     }
   }

@@ -3,8 +3,8 @@
 #pragma once
 #include "chapters/06_mbpo/bound.h"  // FiniteMdp, Kernel, eta, discounted_visits, total_variation
 
-//(b1) rho_T^pi(s, a) = (1 - gamma) pi(a|s) sum_t gamma^t P_{T,t}^pi(s) = pi(a|s) nu_T^pi(s): (states, actions)
-//(b2) nu_T^pi(s) = (1 - gamma) sum_t gamma^t P_{T,t}^pi(s): (states)
+//(b6) rho_T^pi(s, a) = (1 - gamma) pi(a|s) sum_t gamma^t P_{T,t}^pi(s) = pi(a|s) nu_T^pi(s): (states, actions)
+//(b7) nu_T^pi(s) = (1 - gamma) sum_t gamma^t P_{T,t}^pi(s): (states)
 // Under the dynamics T, the true ones or a model's; each adds up to 1.
 inline Vector state_visits(FiniteMdp mdp, const Kernel& T, const Matrix& pi) {
   mdp.p = T;
@@ -14,7 +14,7 @@ inline Matrix occupancy(const FiniteMdp& mdp, const Kernel& T, const Matrix& pi)
   return state_visits(mdp, T, pi).asDiagonal() * pi;
 }
 
-//(b3) d_F(P, Q) = sup_{f in F} E_P[f] - E_Q[f] for F = {T_hat(s'|.,.), -T_hat(s'|.,.) : s'}, the least F that Lemma 3.1
+//(b8) d_F(P, Q) = sup_{f in F} E_P[f] - E_Q[f] for F = {T_hat(s'|.,.), -T_hat(s'|.,.) : s'}, the least F that Lemma 3.1
 // allows. Returns sup_{f in F_s'} for each s': (states); d_F is the largest.
 inline Vector ipm_by_state(const Matrix& rho, const Matrix& rho_other, const Kernel& T_hat) {
   Vector difference = Vector::Zero(rho.rows());
@@ -62,9 +62,9 @@ inline LowerBound lower_bound(const FiniteMdp& mdp, const Kernel& T_hat, const M
 
   LowerBound b;
   b.eta = (1 - gamma) * eta(mdp, pi), b.eta_hat = (1 - gamma) * eta(mdp, T_hat, pi), b.R = R;
-  //(b5) eps_pi = 2 d_TV(nu_T^pi, nu_T^piD)
+  //(b10) eps_pi = 2 d_TV(nu_T^pi, nu_T^piD)
   b.eps_pi = 2 * total_variation(nu, nu_D), b.d_F = ipm.maxCoeff();
-  //(b6*) eta >= eta_hat - R eps_pi - gamma R d_F(rho_T^piD, rho_That^pi) Vol(S)
+  //(b11*) eta >= eta_hat - R eps_pi - gamma R d_F(rho_T^piD, rho_That^pi) Vol(S)
   //                     - gamma R E_{(s,a) ~ rho_T^piD} sqrt(2 KL(T(.|s,a) || T_hat(.|s,a)))
   b.shift = R * b.eps_pi, b.distance = gamma * R * b.d_F * mdp.states(), b.model = gamma * R * pinsker;
   // The proof: nu = (1 - gamma) nu_0 + gamma sum_{s,a} rho T, so that |nu_T^piD - nu_That^pi|_1 is at most gamma times

@@ -44,7 +44,7 @@ struct Critic {
     set_decay(f, {options.decay, options.decay});
   }
 
-  //(b8) Wasserstein-1: sup over |grad f| <= 1 of E_src[f] - E_tgt[f], here of the critic as it is. As Var the critic is
+  //(b16) Wasserstein-1: sup over |grad f| <= 1 of E_src[f] - E_tgt[f], here of the critic as it is. As Var it is
   // frozen and the gradient goes to the features: what an extractor makes small.
   template <class T> auto estimate(const T& h_src, const T& h_tgt) const { return mean(f(h_src)) - mean(f(h_tgt)); }
 

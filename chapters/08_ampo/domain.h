@@ -33,7 +33,7 @@ struct TwoDomains {
   }
 };
 
-//(b7) eps_t(h) <= eps_s(h) + 2 K W1(mu_s, mu_t) + lambda   for every h in H, if all of H are K-Lipschitz
+//(b12) eps_t(h) <= eps_s(h) + 2 K W1(mu_s, mu_t) + lambda   for every h in H, if all of H are K-Lipschitz
 // The proof: |h - h*| is 2K-Lipschitz, so that its means differ by at most 2 K W1; the rest is the triangle inequality
 // by way of h*, the hypothesis of lambda.
 inline double target_bound(const TwoDomains& D, const Vector& h, const std::vector<Vector>& H, double K) {

@@ -66,7 +66,7 @@ double sorted_w1(const Samples& x) {
   return sorted_w1({x.src.data(), x.src.data() + x.src.size()}, {x.tgt.data(), x.tgt.data() + x.tgt.size()});
 }
 
-//(b4) IPM measures to many well-known distances: Wasserstein-1 distance, Maximum Mean Discrepancy
+//(b9) IPM measures to many well-known distances: Wasserstein-1 distance, Maximum Mean Discrepancy
 // A critic for each penalty, one thread each; what follows is written as soon as it is known.
 void wasserstein(const Options& opt, int seed, double d, Rng& rng, RunLog& log, RunLog& slopes) {
   const ShiftedNormals known{d};

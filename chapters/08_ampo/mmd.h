@@ -35,7 +35,7 @@ template <class T> T gaussian_kernels(const T& squared_distance, const std::vect
   return sum;
 }
 
-//(b9) Variants: use other distribution divergence, e.g. MMD.
+//(b17) Variants: use other distribution divergence, e.g. MMD.
 // MMD^2 = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j)
 // Unbiased (Gretton et al. 2012, lemma 6): its mean is the distributions' MMD^2, and so it may be negative. Of x (dim,
 // n) and y (dim, m): a number for Mats, a (1, 1) Var for Vars. Throws std::invalid_argument for less than two columns.

@@ -10,6 +10,7 @@
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/06_mbpo/learn.h"           // learn
 #include "chapters/08_ampo/report.h"          // name_of
+#include "chapters/08_ampo/simulator_state.h"
 #include "chapters/08_ampo/training.h"
 #include "plots/plot.h"  // Figure, draw
 
@@ -33,15 +34,6 @@ struct Options : AmpoOptions {
   }
 };
 const std::vector<std::string> algos = {"mbpo", "ampo_w1", "ampo_mmd"};
-
-// The simulator state that is observed as s, (sim_dim, n). Where the root of the swimmer lies does not matter.
-Sim simulator_state(const Env& env, const Mat& s) {
-  Sim sim = Sim::Zero(env.sim_dim(), s.cols());
-  const Sim wide = s.cast<double>();
-  if (env.name == "pendulum") sim.row(0) = atan2(Sim(wide.row(1)), Sim(wide.row(0))), sim.row(1) = wide.row(2);
-  else sim.middleRows(env.name == "swimmer" ? 2 : 0, s.rows()) = wide;
-  return sim;
-}
 
 // A model that learns beside the agent, with its own branches.
 struct Beside {
