@@ -25,12 +25,15 @@ struct Options : AmpoOptions {
   static std::vector<std::string> without() {
     return {"checkpoint", "checkpoint-every", "resume", "save", "load", "gif", "distance", "compare"};
   }
-  static std::vector<std::string> environments() { return {"pendulum", "inverted_pendulum", "swimmer"}; }
   static Preset lecture() { return {{"rollout-length", 10}, {"rollouts", 1000}, {"real-ratio", 0.5}, {"steps", 1000}}; }
   static Preset smoke() {
     Preset preset = AmpoOptions::smoke();
     preset.insert({{"horizon", 3}, {"starts", 10}});
     return preset;
+  }
+  void check() const {
+    AmpoOptions::check();
+    check_observed(env);
   }
 };
 const std::vector<std::string> algos = {"mbpo", "ampo_w1", "ampo_mmd"};

@@ -40,8 +40,7 @@ struct Options : MbpoOptions {
   }
   void check() const {
     MbpoOptions::check();
-    if (env != "pendulum" && env != "inverted_pendulum" && env != "swimmer")
-      throw BadInput("--env " + env + ": wanted pendulum, inverted_pendulum or swimmer, whose state can be seen");
+    check_observed(env);
     if (!uses_model()) throw BadInput("--real-ratio 1: without a model there is nothing to compare");
     if (show.size() != 3 || !std::is_sorted(show.begin(), show.end()))
       throw BadInput("--show " + join(show, ",") + ": wanted three numbers of steps, ascending");

@@ -1,6 +1,13 @@
 // From an observation back to the simulator: what would really have happened where a model has led.
 #pragma once
+#include "chapters/00_toolbox/errors.h"  // BadInput
 #include "envs/env.h"
+
+// Throws BadInput, one line, for a task whose state cannot be seen.
+inline void check_observed(const std::string& env) {
+  if (env != "pendulum" && env != "inverted_pendulum" && env != "swimmer")
+    throw BadInput("--env " + env + ": wanted pendulum, inverted_pendulum or swimmer, whose state can be seen");
+}
 
 // The simulator state that is observed as s (state_dim, n): (sim_dim, n). Where the root of the swimmer lies cannot be
 // seen and does not matter: it is 0. A cosine and a sine that a model has made belong to the nearest angle. Throws
