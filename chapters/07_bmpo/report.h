@@ -36,7 +36,7 @@ inline std::string headline(const BmpoOptions& opt) {
 inline Panel areas(const BmpoOptions& opt, const Table& table) {
   const Colour palette[] = {colour::blue, colour::vermillion, colour::green, colour::purple, colour::orange};
   Panel panel{.title = "mean return of all evaluations, of the last three",
-              .x_label = "1 BMPO, 2 no backward steps, 3 uniform starts, 4 no MPC, 5 MBPO",
+              .x_label = "1 BMPO, 2 no backward, 3 uniform, 4 no MPC, 5 MBPO",
               .y_label = "return", .x = {0.5, 5.5}, .key = Key::off};
   double at = 0;
   for (const std::string& algo : opt.algos()) {
