@@ -109,18 +109,16 @@ void measure(const Options& opt, std::deque<Beside>& models, const SquashedGauss
     log.row(models[m].algo, opt.env, seed, step, "one step", 1, one_step[m]);
 }
 
-// From the CSV file: means over seeds, at the last step that was measured.
+// From the CSV file: means over seeds, of the branches also over all rounds.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Panel one{.title = opt.env + ": one step, where branches lead", .x_label = "real environment steps",
             .y_label = "squared error / variance of s", .log_y = true};
-  Panel along{.title = "branches, at the end", .x_label = "steps of a branch",
+  Panel along{.title = "branches, all rounds", .x_label = "steps of a branch",
               .y_label = "squared distance from reality / variance", .log_y = true};
   for (const Curve& c : curves(table.where("what", "one step"), {"algo"}, "env_steps", "value"))
     one.layers.push_back(line(name_of(c.label), c.x, c.mean)), one.layers.back().width = 3;
-  const Table branches = table.where("what", "branch");
-  const std::string last = branches.rows.empty() ? "" : branches.texts("env_steps").back();
-  for (const Curve& c : curves(branches.where("env_steps", last), {"algo"}, "horizon", "value"))
+  for (const Curve& c : curves(table.where("what", "branch"), {"algo"}, "horizon", "value"))
     along.layers.push_back(line(name_of(c.label), c.x, c.mean));
   draw({.width = 1000, .height = 480, .panels = {one, along}}, opt.path(".png"));
 }

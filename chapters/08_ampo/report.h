@@ -42,7 +42,7 @@ inline void plot(const AmpoOptions& opt) {
   for (Layer& l : error.layers) l.kind = Kind::line;  // a band would reach below 0
   draw({.width = 1000, .height = 800, .columns = 2,
         .panels = {panel(opt.env.c_str(), "return", "eval_return"),
-                   panel("features of real and simulated inputs, after adaptation", "MMD^2", "mmd2_after"), error,
+                   panel("features, real and simulated", "MMD^2 after adaptation", "mmd2_after"), error,
                    panel("what the critics promise", "min_j Q_j at first states", "value")}},
        opt.path(".png"));
 }
