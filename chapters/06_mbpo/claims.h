@@ -2,6 +2,7 @@
 #pragma once
 #include <numeric>
 #include "chapters/00_toolbox/claims.h"        // Claims
+#include "chapters/00_toolbox/curves.h"        // curves
 #include "chapters/05_model_free/evaluate.h"   // reaches, median
 #include "chapters/06_mbpo/mbpo_options.h"
 
@@ -31,6 +32,15 @@ inline std::vector<double> difference(const MbpoOptions& opt, const Table& table
     d.push_back(same ? mean_return(a, last) - mean_return(b, last) : std::numeric_limits<double>::quiet_NaN());
   }
   return d;
+}
+
+// What a run of several algorithms says at its end: the return of each at the last evaluation.
+template <class Name> std::string last_returns(const Args& opt, const Name& name_of) {
+  std::string text;
+  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return"))
+    text += (text.empty() ? "" : "; ") + name_of(c.label) + ": return " + to_text(std::lround(c.mean.back())) +
+            " at " + to_text(c.x.back());
+  return text.empty() ? "no evaluation" : text;
 }
 
 // Of the main program's run.

@@ -128,10 +128,6 @@ int main(int argc, char** argv) {
       claim_area(opt, table, claims);
     }
     if (!opt.no_plot) plot(opt);
-    std::string headline = "no evaluation";
-    for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return"))
-      headline = (headline == "no evaluation" ? "" : headline + "; ") + opt.name(c.label) + ": return " +
-                 to_text(std::lround(c.mean.back())) + " at " + to_text(c.x.back());
-    finish(opt, headline);
+    finish(opt, last_returns(opt, [&](const std::string& algo) { return opt.name(algo); }));
   });
 }

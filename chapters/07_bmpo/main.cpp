@@ -102,6 +102,6 @@ int main(int argc, char** argv) {
                          opt.path(".gif"));
     if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
     if (!opt.no_plot) plot(opt);
-    finish(opt, headline(opt));
+    finish(opt, last_returns(opt, name_of));
   });
 }

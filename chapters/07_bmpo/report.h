@@ -1,8 +1,8 @@
-// What a run of BMPO shows: its picture, its claims, its headline, all from the CSV file.
+// What a run of BMPO shows: its picture and its claims, both from the CSV file.
 #pragma once
 #include "chapters/00_toolbox/curves.h"  // curves, interval95
 #include "chapters/00_toolbox/run_log.h"  // read_csv
-#include "chapters/06_mbpo/claims.h"      // Claims, mean_return, difference
+#include "chapters/06_mbpo/claims.h"      // Claims, mean_return, difference, last_returns
 #include "chapters/07_bmpo/bmpo_options.h"
 #include "plots/plot.h"  // Figure, draw
 
@@ -22,14 +22,6 @@ inline void claim(const BmpoOptions& opt, const Table& table) {
     for (const char* other : {"mbpo", "no_backward", "no_boltzmann", "no_mpc"})
       claims.at_least(opt.env + ": BMPO minus " + name_of(other) + ", mean return of " + what, slide,
                       difference(opt, table, "bmpo", other, last), 0);
-}
-
-inline std::string headline(const BmpoOptions& opt) {
-  std::string text;
-  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return"))
-    text += (text.empty() ? "" : "; ") + name_of(c.label) + ": return " + to_text(std::lround(c.mean.back())) +
-            " at " + to_text(c.x.back());
-  return text.empty() ? "no evaluation" : text;
 }
 
 // A point for each algorithm, with its interval: the area under the curve and the return at the end.

@@ -2,7 +2,7 @@
 // simulated inputs are made to look like those of real ones. No labels are used.
 //
 //   Adaptation adaptation(model, {.distance = "w1"}, rng);
-//   adaptation.adapt(model, x_real, x_simulated, rng);       // inputs of the model, one sample per column
+//   adaptation.adapt(model, x_real, x_simulated, 50, rng);   // 50 steps; inputs of the model, one sample per column
 #pragma once
 #include <deque>
 #include "chapters/04_pets/ensemble.h"    // Ensemble, Member

@@ -8,7 +8,7 @@
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
 #include "chapters/05_model_free/evaluate.h"   // evaluate, at_step
-#include "chapters/08_ampo/report.h"           // plot, claim, headline
+#include "chapters/08_ampo/report.h"           // plot, claim, name_of
 #include "chapters/08_ampo/training.h"
 #include "plots/picture.h"  // frames
 
@@ -89,6 +89,6 @@ int main(int argc, char** argv) {
                          opt.path(".gif"));
     if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
     if (!opt.no_plot) plot(opt);
-    finish(opt, headline(opt));
+    finish(opt, last_returns(opt, name_of));
   });
 }

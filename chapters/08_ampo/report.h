@@ -1,8 +1,8 @@
-// What a run of AMPO shows: its picture, its claims, its headline, all from the CSV file.
+// What a run of AMPO shows: its picture and its claims, both from the CSV file.
 #pragma once
 #include "chapters/00_toolbox/curves.h"   // curves
 #include "chapters/00_toolbox/run_log.h"  // read_csv
-#include "chapters/06_mbpo/claims.h"      // Claims, difference
+#include "chapters/06_mbpo/claims.h"      // Claims, difference, last_returns
 #include "chapters/08_ampo/ampo_options.h"
 #include "plots/plot.h"  // Figure, draw
 
@@ -19,14 +19,6 @@ inline void claim(const AmpoOptions& opt, const Table& table) {
     for (const auto& [what, last] : {std::pair("all evaluations", SIZE_MAX), {"the last three", std::size_t(3)}})
       claims.at_least(opt.env + ": " + name_of(algo) + " minus MBPO, mean return of " + what, slide,
                       difference(opt, table, algo, "mbpo", last), 0);
-}
-
-inline std::string headline(const AmpoOptions& opt) {
-  std::string text;
-  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"algo"}, "env_steps", "eval_return"))
-    text += (text.empty() ? "" : "; ") + name_of(c.label) + ": return " + to_text(std::lround(c.mean.back())) +
-            " at " + to_text(c.x.back());
-  return text.empty() ? "no evaluation" : text;
 }
 
 inline void plot(const AmpoOptions& opt) {
