@@ -2,8 +2,8 @@
 // MPC in the real environment. The picture: return against real steps, where rollouts begin, both models' error, what
 // the critics promise; with --ablation the areas under the curves.
 //
-//   build/07_bmpo                            pendulum, 1 seed: 28 s, 25 MB
-//   build/07_bmpo --ablation                 and without each of its three parts, and MBPO: 110 s
+//   build/07_bmpo                            pendulum, 1 seed: 43 s, 25 MB
+//   build/07_bmpo --ablation                 and without each of its three parts, and MBPO
 //   build/07_bmpo --env hopper --preset paper --steps 20000 --checkpoint hopper.state
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv

@@ -2,7 +2,7 @@
 // inputs look like those of real ones. The picture: return against real steps, the distance of the features, the
 // model's error, what the critics promise.
 //
-//   build/08_ampo                            pendulum, 1 seed
+//   build/08_ampo                            pendulum, 1 seed: 43 s, 35 MB
 //   build/08_ampo --compare --seeds 5        with W1, with MMD, and MBPO
 //   build/08_ampo --env hopper --preset paper --steps 40000 --checkpoint hopper.state
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
