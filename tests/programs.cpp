@@ -288,6 +288,28 @@ TEST_CASE("a training that is killed at any moment and resumed writes the same C
   check_killed_and_resumed("07_bmpo", "0", {"--ablation"});
 }
 
+TEST_CASE("the controller's training is killed and continued: the same CSV, and no finished run again", "[program]") {
+  const std::string program = "09_autombpo_train";
+  const fs::path whole = fresh("whole"), killed = fresh("killed"), first = killed / (program + "_runs/0_0.safetensors");
+  std::vector<std::string> words = {"--smoke", "--quiet", "--no-plot", "--updates", "2", "--out"};
+  words.push_back(whole);
+  REQUIRE(run(program, words).status == 0);
+  words.back() = killed;
+  words.push_back("--continue");
+  fs::file_time_type written = {};
+  int kills = 0;
+  for (int status = -1; status != 0; ++kills) {
+    REQUIRE(kills < 100);
+    status = run(program, words, 20 + 20 * kills, SIGKILL).status;
+    REQUIRE((status == 0 || status == 1000 + SIGKILL));
+    if (!fs::exists(first)) continue;
+    if (written != fs::file_time_type{}) CHECK(fs::last_write_time(first) == written);
+    written = fs::last_write_time(first);
+  }
+  CHECK(kills > 2);
+  CHECK(rows(killed / (program + ".csv")) == rows(whole / (program + ".csv")));
+}
+
 TEST_CASE("the same with ten seeds", "[.][kill][program]") {  // make claims
   for (int seed = 1; seed <= 10; ++seed) check_killed_and_resumed("06_mbpo", std::to_string(seed));
 }

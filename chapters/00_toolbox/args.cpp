@@ -196,7 +196,7 @@ std::string Args::path(const std::string& ending) const { return (fs::path(out) 
 
 bool of_this_start(const std::string& option) {
   static const Check own = one_of({"out", "threads", "quiet", "no-plot", "gif", "redraw", "save", "load", "checkpoint",
-                                   "checkpoint-every", "resume"});
+                                   "checkpoint-every", "resume", "continue"});
   return own.accepts(option);
 }
 
