@@ -33,6 +33,7 @@ program  = $(patsubst %_main,%,$(subst /,_,$(patsubst chapters/%.cpp,%,$(1))))
 ROLLOUT := $(wildcard envs/rollout.cpp)
 MAINS   := $(sort $(filter-out chapters/00_toolbox/%,$(wildcard chapters/*/*.cpp)))
 COURSE  := $(sort $(foreach main,$(MAINS),$(call program,$(main))))
+LECTURE := $(filter-out 09_autombpo_train,$(COURSE))  # that one takes half an hour; 09_autombpo applies what it learned
 PROGRAMS := $(COURSE) $(if $(ROLLOUT),rollout)
 LIBRARY := $(wildcard autodiff/*.cpp plots/*.cpp chapters/00_toolbox/*.cpp) $(filter-out $(ROLLOUT),$(wildcard envs/*.cpp))
 TESTS   := $(wildcard tests/*.cpp)
@@ -248,9 +249,9 @@ run test: deps
 
 run-run: all
 	@mkdir -p build/run
-	@for p in $(COURSE); do \
+	@for p in $(LECTURE); do \
 	  echo "== $$p"; build/$$p --out "$$OUT" > build/run/$$p.txt || exit $$?; cat build/run/$$p.txt; \
-	done; echo; for p in $(COURSE); do tail -n 1 build/run/$$p.txt; done
+	done; echo; for p in $(LECTURE); do tail -n 1 build/run/$$p.txt; done
 
 ifeq ($(SAN),)
 run-test: all build/tests build/tests_double
@@ -284,12 +285,14 @@ CLAIMS_07_bmpo_compounding := --seeds 3
 CLAIMS_08_ampo := --seeds 5 --compare
 CLAIMS_08_ampo_model_loss := --seeds 10
 CLAIMS_08_ampo_shift := --seeds 10
+CLAIMS_09_autombpo := --seeds 10
+CLAIMS_09_autombpo_sensitivity := --seeds 3 --steps 3000
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
   $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
-claims: $(COURSE:%=build/%) build/tests
-	@$(call claim_runs,$(COURSE))
+claims: $(LECTURE:%=build/%) build/tests
+	@$(call claim_runs,$(LECTURE))
 	@grep -hv '^#' "$$OUT"/*_claims.csv $(foreach e,$(sort $(foreach p,$(COURSE),$(TASKS_$(p)))),"$$OUT/$(e)"/*_claims.csv) | awk 'NR == 1 || !/^claim,slide,/'
 	@build/tests '[kill]'
 
@@ -316,11 +319,12 @@ long inverted_pendulum_loss build/08_ampo_model_loss --env inverted_pendulum --s
 long swimmer_loss build/08_ampo_model_loss --env swimmer --seeds 10
 long shift_loss build/08_ampo_model_loss --data 300 --seeds 10
 resumable swimmer_ampo build/08_ampo --env swimmer --seeds 3 --steps 20000 --compare
+long autombpo build/09_autombpo_train --continue
 resumable hopper_bmpo build/07_bmpo --env hopper --preset paper --steps 20000
 grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 endef
 export LONG_CLAIMS
-claims-long: build/06_mbpo build/06_mbpo_experiments build/07_bmpo build/08_ampo build/08_ampo_model_loss
+claims-long: $(addprefix build/,06_mbpo 06_mbpo_experiments 07_bmpo 08_ampo 08_ampo_model_loss 09_autombpo_train)
 	@eval "$$LONG_CLAIMS"
 
 bench: build/bench

@@ -51,7 +51,8 @@ TEST_CASE("a decision multiplies the real ratio, adds to G and k, and leaves non
   const Hyper same = changed(opt, h, keep);
   CHECK((same.train && same.real_ratio == h.real_ratio && same.G == 5 && same.k == 3));
   Hyper high = h, low = h;
-  for (int i = 0; i < 20; ++i) high = changed(opt, high, choice(1, 2, 2, 2)), low = changed(opt, low, choice(1, 0, 0, 0));
+  for (int i = 0; i < 20; ++i)
+    high = changed(opt, high, choice(1, 2, 2, 2)), low = changed(opt, low, choice(1, 0, 0, 0));
   CHECK((high.real_ratio == 1 && high.G == 10 && high.k == 5));
   CHECK((low.real_ratio == Real(0.02) && low.G == 1 && low.k == 1));
 }
@@ -79,8 +80,10 @@ TEST_CASE("the policy shift is sqrt(KL/2) of the Gaussians, from a quadrature, a
   };
   for (const auto& [mu, std] : {std::pair(0.3, 1.0), {0.0, 1.4}, {-0.2, 0.7}}) {
     double KL = 0;
-    for (double u = -9; u < 9; u += 1e-3) KL += 1e-3 * normal(u, 0.1, 0.9) * std::log(normal(u, 0.1, 0.9) / normal(u, mu, std));
-    CHECK(policy_shift(constant_policy(0.1, 0.9), constant_policy(mu, std), s) == Approx(std::sqrt(KL / 2)).epsilon(1e-3));
+    for (double u = -9; u < 9; u += 1e-3)
+      KL += 1e-3 * normal(u, 0.1, 0.9) * std::log(normal(u, 0.1, 0.9) / normal(u, mu, std));
+    const Real shift = policy_shift(constant_policy(0.1, 0.9), constant_policy(mu, std), s);
+    CHECK(shift == Approx(std::sqrt(KL / 2)).epsilon(1e-3));
   }
   CHECK(policy_shift(constant_policy(0.1, 0.9), constant_policy(0.1, 0.9), s) == Approx(0).margin(1e-3));
   CHECK(policy_shift(constant_policy(-3, 0.5), constant_policy(3, 0.5), s) == 1);
@@ -113,7 +116,9 @@ TEST_CASE("without decisions a hyper-episode is a run of chapter 06, row by row;
     const AutoOptions opt = options_of(dir, {"--smoke", "--real-ratio", ratio});
     std::vector<double> returns;
     Training x(opt, 4);
-    learn(opt, x, [&] { if (x.step % opt.eval_every == 0) returns.push_back(double(Real(evaluate(opt, x).eval_return))); });
+    learn(opt, x, [&] {
+      if (x.step % opt.eval_every == 0) returns.push_back(evaluate(opt, x).eval_return);
+    });
     REQUIRE(int(returns.size()) == opt.decisions());
     const Finished run = hyper_episode(opt, 0, 4, [](const Mat& s) { return Decision{s, keep, Mat::Zero(4, 1)}; });
     for (int t = 0; t < opt.decisions(); ++t) CHECK(run.eval_return(0, t) == Real(returns[t]));
@@ -138,7 +143,7 @@ TEST_CASE("at real ratio 1 no model is trained and none is asked, also where the
   CHECK(run.x.model.holdout_mse() != before);
 }
 
-TEST_CASE("a hyper-episode's file comes back; one that is damaged, of other options or another number does not", "[09]") {
+TEST_CASE("a hyper-episode's file comes back; damaged, of other options or of another number it does not", "[09]") {
   const Scratch dir;
   const AutoOptions opt = options_of(dir, {"--smoke"});
   const std::string path = dir / "run.safetensors";

@@ -6,7 +6,8 @@
 struct AutoOptions : MbpoOptions {
   using MbpoOptions::MbpoOptions;
   // --epoch-steps is tau_c, the real steps between two decisions.
-  Real plain_ratio = opt("plain-ratio", 0.5f, "real ratio of plain MBPO; AutoMBPO begins with --real-ratio", range(0, 1));
+  Real plain_ratio = opt("plain-ratio", 0.5f, "real ratio of plain MBPO; AutoMBPO begins with --real-ratio",
+                         range(0, 1));
   Real factor      = opt("factor", 2.0f, "c: a decision multiplies the real ratio by 1/c, 1 or c", above(1));
   Real least_ratio = opt("least-ratio", 0.01f, "the real ratio stays between this and 1", range(0, 1));
   int most_updates = opt("most-updates", 10, "G stays between 1 and this", at_least(1));
@@ -27,9 +28,10 @@ struct AutoOptions : MbpoOptions {
   void check() const {
     MbpoOptions::check();
     if (rollout_length.size() != 1)
-      throw BadInput("--rollout-length " + join(rollout_length, ",") + ": wanted one number, the controller does the rest");
+      throw BadInput("--rollout-length " + join(rollout_length, ",") + ": wanted one number, where the controller begins");
     const auto at_most = [](const char* option, double x, const char* of, double most) {
-      if (x > most) throw BadInput(std::string(option) + " " + to_text(x) + ": at most " + of + ", which is " + to_text(most));
+      if (x > most)
+        throw BadInput(std::string(option) + " " + to_text(x) + ": at most " + of + ", which is " + to_text(most));
     };
     at_most("--updates", updates, "--most-updates", most_updates);
     at_most("--rollout-length", rollout_length[0], "--most-length", most_length);

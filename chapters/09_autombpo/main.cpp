@@ -16,9 +16,10 @@
 struct Options : AutoOptions {
   using AutoOptions::AutoOptions;
   static constexpr const char* about = "AutoMBPO (slide \"AutoMBPO Experiments\")";
-  std::string controller   = opt("controller", "chapters/09_autombpo/controller.safetensors", "what 09_autombpo_train --save wrote");
+  std::string controller   = opt("controller", "chapters/09_autombpo/controller.safetensors",
+                                 "what 09_autombpo_train --save wrote");
   std::vector<double> hand = opt("hand", std::vector<double>{0, 3000, 0.5, 1},
-                                 "real ratio of the schedule made by hand, e0,e1,b0,b1: b0 until real step e0, b1 from e1 on",
+                                 "real ratio made by hand, e0,e1,b0,b1: b0 until real step e0, b1 from e1 on",
                                  range(0, 1e9));
   static Preset lecture() {
     Preset preset = AutoOptions::lecture();
@@ -34,7 +35,10 @@ struct Options : AutoOptions {
 };
 const std::vector<std::string> algos = {"autombpo", "unchanged", "plain", "hand"};
 std::string name_of(const std::string& algo) {
-  return algo == "autombpo" ? "AutoMBPO" : algo == "unchanged" ? "what it begins with" : algo == "plain" ? "MBPO" : "by hand";
+  return algo == "autombpo" ? "AutoMBPO"
+         : algo == "unchanged" ? "what it begins with"
+         : algo == "plain" ? "MBPO"
+                           : "by hand";
 }
 
 struct Row {
@@ -63,7 +67,8 @@ void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Figure figure{.width = 1000, .height = 800, .columns = 2};
   for (const auto& [column, label] : {std::pair("eval_return", "return of an episode"), {"real_ratio", "real ratio"},
-                                      {"G", "G, updates per real step"}, {"trained", "share of runs that train the model"}}) {
+                                      {"G", "G, updates per real step"},
+                                      {"trained", "share of runs that train the model"}}) {
     Panel panel{.x_label = "real environment steps", .y_label = label};
     for (const Curve& c : curves(table, {"algo"}, "env_steps", column))
       panel.layers.push_back(curve(name_of(c.label), c.x, c.mean, c.low, c.high));

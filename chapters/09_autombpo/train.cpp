@@ -17,8 +17,10 @@ struct Options : AutoOptions {
   static constexpr const char* about = "AutoMBPO: trains the hyper-controller (slide \"AutoMBPO Framework\")";
   int stages     = opt("stages", 10, "updates of the controller", at_least(1));
   int runs       = opt("runs", 10, "MBPO runs of a stage", at_least(2));
-  int plain_runs = opt("plain-runs", 5, "runs of plain MBPO, whose mean return the reward is measured against", at_least(1));
-  int explore    = opt("explore", 5, "stages within which the share of random decisions falls from 1 to 0", at_least(0));
+  int plain_runs = opt("plain-runs", 5, "runs of plain MBPO, against whose mean return the reward is measured",
+                       at_least(1));
+  int explore    = opt("explore", 5, "stages within which the share of random decisions falls from 1 to 0",
+                       at_least(0));
   bool go_on     = opt("continue", false, "take the finished runs in --out of an earlier start with the same options");
   Real controller_lr    = opt("controller-lr", 1e-3f, "Adam's step size of PPO", above(0));
   int controller_epochs = opt("controller-epochs", 30, "passes of PPO over the decisions of a stage", at_least(1));
@@ -31,6 +33,7 @@ struct Options : AutoOptions {
   std::string file(int seed, int number) const {
     return path("_runs/" + to_text(seed) + "_" + to_text(number) + ".safetensors");
   }
+  PpoOptions ppo() const { return {.lr = controller_lr, .epochs = controller_epochs}; }
   double epsilon(int stage) const { return stage < explore ? 1 - double(stage) / explore : 0; }
 };
 
@@ -79,7 +82,8 @@ void train(const Options& opt, Controller& controller, int seed, RunLog& log, Pr
   std::vector<CategoricalPolicy> kept;
   for (int stage = 1; stage <= opt.stages && !interrupted(); ++stage) {
     const double epsilon = opt.epsilon(stage - 1);
-    const auto runs = hyper_episodes(opt, seed, opt.plain_runs + (stage - 1) * opt.runs, opt.runs, [&](const Mat& s, Rng& r) {
+    const int first = opt.plain_runs + (stage - 1) * opt.runs;
+    const auto runs = hyper_episodes(opt, seed, first, opt.runs, [&](const Mat& s, Rng& r) {
       return controller.decide(s, epsilon, r);
     }, row(stage, epsilon));
     if (interrupted()) break;
@@ -98,8 +102,9 @@ void train(const Options& opt, Controller& controller, int seed, RunLog& log, Pr
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Figure figure{.width = 1000, .height = 800, .columns = 2};
-  for (const auto& [column, label] : {std::pair("mean_return", "mean return of a run's evaluations"), {"real_ratio", "real ratio"},
-                                      {"G", "G, updates per real step"}, {"trained", "share of decisions to train the model"}}) {
+  for (const auto& [column, label] : {std::pair("mean_return", "mean return of a run's evaluations"),
+                                      {"real_ratio", "real ratio"}, {"G", "G, updates per real step"},
+                                      {"trained", "share of decisions to train the model"}}) {
     Panel panel{.x_label = "stage, 0: plain MBPO", .y_label = label, .key = Key::off};
     for (const Curve& c : curves(table, {}, "stage", column))
       panel.layers.push_back(curve(label, c.x, c.mean, c.low, c.high));
@@ -116,10 +121,13 @@ void claim(const Options& opt, const Table& table) {
   std::vector<double> gain;
   for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
     const Table of_one = table.where("seed", to_text(seed));
-    const auto mean = [&](int stage) { return curves(of_one.where("stage", to_text(stage)), {}, "stage", "mean_return")[0].mean[0]; };
+    const auto mean = [&](int stage) {
+      return curves(of_one.where("stage", to_text(stage)), {}, "stage", "mean_return")[0].mean[0];
+    };
     gain.push_back(mean(opt.stages) - mean(0));
   }
-  claims.at_least(opt.env + ": mean return of the last stage's runs minus plain MBPO's", "AutoMBPO Experiments", gain, 0);
+  claims.at_least(opt.env + ": mean return of the last stage's runs minus plain MBPO's", "AutoMBPO Experiments", gain,
+                  0);
 }
 
 int main(int argc, char** argv) {
@@ -132,7 +140,7 @@ int main(int argc, char** argv) {
     std::unique_ptr<Controller> controller;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
-      controller = std::make_unique<Controller>(PpoOptions{.lr = opt.controller_lr, .epochs = opt.controller_epochs}, hyper_state_dim, choices, opt.controller_hidden, rng);
+      controller = std::make_unique<Controller>(opt.ppo(), hyper_state_dim, choices, opt.controller_hidden, rng);
       train(opt, *controller, seed, log, progress);
     }
     if (!opt.save.empty()) save_networks(opt.save, Heads{*controller}, {{"program", opt.program}, {"env", opt.env}});
@@ -141,8 +149,8 @@ int main(int argc, char** argv) {
     if (!opt.no_plot) plot(opt);
     std::string headline = "no run";
     for (const Curve& c : curves(table, {}, "stage", "mean_return"))
-      headline = "mean return of a run: plain " + to_text(std::lround(c.mean[0])) + ", stage " + to_text(c.x.back()) + " " +
-                 to_text(std::lround(c.mean.back()));
+      headline = "mean return of a run: plain " + to_text(std::lround(c.mean[0])) + ", stage " + to_text(c.x.back()) +
+                 " " + to_text(std::lround(c.mean.back()));
     finish(opt, headline);
   });
 }
