@@ -34,12 +34,12 @@ struct Options : Args {
   std::vector<int> hidden = opt("hidden", std::vector<int>{32}, "sizes of the head's hidden layers", at_least(1));
   Real lr       = opt("lr", 1e-2f, "step size of the controller's Adam", above(0));
   Real clip     = opt("clip", 0.2f, "epsilon of PPO", above(0));
-  int epochs    = opt("epochs", 10, "PPO's passes over a stage", at_least(1));
-  int minibatch = opt("minibatch", 64, "decisions of a gradient step", at_least(1));
+  int epochs    = opt("epochs", 20, "gradient steps of a stage, each on all of its decisions", at_least(1));
   int test      = opt("test", 150, "fresh MDPs on which the schedules are compared", at_least(2));
   static Preset lecture() { return {{"seeds", 10}}; }
   static Preset smoke() { return {{"seeds", 2}, {"stages", 3}, {"runs", 3}, {"phases", 5}, {"test", 4}}; }
   static std::vector<std::string> without() { return {"save", "load", "gif"}; }
+  PpoOptions ppo() const { return {.lr = lr, .clip = clip, .epochs = epochs, .minibatch = runs * phases}; }
 };
 
 const std::string slide = "AutoMBPO Framework", slide_schedule = "Hyperparameter Schedule Visualization";
@@ -92,11 +92,12 @@ struct Schedule {
   std::string name;
   std::function<double(int t, double beta, Rng& rng)> next;  // beta of phase t, given that of the phase before
 };
+const std::vector<double> constants = {0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0};
 std::vector<Schedule> schedules(const Options& opt, const Controller& controller) {
   std::vector<Schedule> all = {{"learned", [&](int t, double beta, Rng& rng) {
     return change(opt, beta, controller.decide(features(opt, t, beta), 0, rng));
   }}};
-  for (const double beta : {0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0})
+  for (const double beta : constants)
     all.push_back({to_text(beta), [=](int, double, Rng&) { return beta; }});
   for (const auto& [from, to] : {std::pair{0.05, 1.0}, {0.05, 0.7}, {0.2, 0.9}})
     all.push_back({to_text(from) + " to " + to_text(to), [=, last = opt.phases - 1](int t, double, Rng&) {
@@ -128,16 +129,111 @@ void compare(const Options& opt, int seed, const Controller& controller, Rng& rn
       log.row(seed, all[i].name, t + 1, n[t], mean_beta(i, t) / opt.test, mean_loss(i, t) / opt.test);
 }
 
+// ---- The picture, from the CSV files ----
+
+double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size()); }
+
+Layer over_phases(const Table& test, const std::string& name, const std::string& column, Colour colour) {
+  const Curve c = curves(test.where("schedule", name), {}, "phase", column).at(0);
+  Layer layer = curve(name, c.x, c.mean, c.low, c.high);
+  layer.colour = colour;
+  return layer;
+}
+
+//(b8) The real ratio schedule is consistent with the theoretical analysis, i.e., gradually increasing the ratio of real
+// data is promising to achieve good performance.
+Panel plot_schedule(const Table& test) {
+  Panel panel{.title = "real ratio", .x_label = "phase, real data grow geometrically",
+              .y_label = "β (mean, 95 % band)", .y = {0, 1}};
+  panel.layers = {over_phases(test, "learned", "beta", colour::blue),
+                  over_phases(test, "0.3", "beta", colour::vermillion),
+                  over_phases(test, "0.05 to 1", "beta", colour::green)};
+  panel.layers[1].label = "constant 0.3", panel.layers[2].label = "ramp 0.05 to 1";
+  return panel;
+}
+
+Panel plot_losses(const Table& test) {
+  Panel panel{.title = "loss of each phase", .x_label = "phase, real data grow geometrically",
+              .y_label = "loss, % of V*", .log_y = true};
+  panel.layers = {over_phases(test, "learned", "loss", colour::blue),
+                  over_phases(test, "0.05", "loss", colour::orange),
+                  over_phases(test, "0.3", "loss", colour::vermillion),
+                  over_phases(test, "1", "loss", colour::purple)};
+  return panel;
+}
+
+// A seed's mean over all phases.
+double over_all(const Table& test, int seed, const std::string& name) {
+  return mean(test.where("seed", to_text(seed)).where("schedule", name).numbers("loss"));
+}
+
+// The loss of the constants against beta; the learned schedule and a ramp as levels.
+Panel plot_constants(const Options& opt, const Table& test) {
+  Panel panel{.title = "loss of all phases", .x_label = "β of a constant schedule",
+              .y_label = "loss, % of V* (mean, 95 % band)", .x = {0, 1}, .log_y = true};
+  const auto add = [&](Layer& layer, double x, const std::string& name) {
+    std::vector<double> losses;
+    for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) losses.push_back(over_all(test, seed, name));
+    const Interval i = interval95(losses);
+    layer.x.push_back(x), layer.y.push_back(i.mean);
+    layer.low.push_back(std::isnan(i.low) ? i.mean : i.low), layer.high.push_back(std::isnan(i.high) ? i.mean : i.high);
+  };
+  Layer constant = curve("constant β", {}, {}, {}, {}), learned = curve("learned", {}, {}, {}, {});
+  Layer ramp = curve("ramp 0.05 to 1", {}, {}, {}, {});
+  for (const double beta : constants) add(constant, beta, to_text(beta));
+  for (const double end : {0.0, 1.0}) add(learned, end, "learned"), add(ramp, end, "0.05 to 1");
+  constant.colour = colour::vermillion, learned.colour = colour::blue, ramp.colour = colour::green;
+  panel.layers = {constant, learned, ramp};
+  return panel;
+}
+
+void plot(const Options& opt) {
+  const Table stages = read_csv(opt.path(".csv")), test = read_csv(opt.path("_test.csv"));
+  if (test.rows.empty()) return;
+  Panel learning{.title = "PPO's progress", .x_label = "stage, " + to_text(opt.runs) + " inner trainings each",
+                 .y_label = "return of a training (mean, 95 % band)"};
+  const Curve c = curves(stages, {}, "stage", "return").at(0);
+  learning.layers = {curve("", c.x, c.mean, c.low, c.high), dashed("", {c.x.front(), c.x.back()}, {0, 0})};
+  learning.layers[1].colour = colour::black;
+  draw({.width = 1100, .height = 920, .columns = 2,
+        .panels = {plot_schedule(test), plot_losses(test), plot_constants(opt, test), learning}}, opt.path(".png"));
+}
+
+// The headline, once the claims are written.
+std::string claim(const Options& opt) {
+  const Table test = read_csv(opt.path("_test.csv"));
+  std::vector<double> learned, best, against_best, against_ramp, rise, least;
+  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
+    const auto loss = [&](const std::string& name) { return over_all(test, seed, name); };
+    learned.push_back(loss("learned")), best.push_back(INFINITY);
+    for (const double beta : constants) best.back() = std::min(best.back(), loss(to_text(beta)));
+    against_best.push_back(learned.back() - best.back());
+    against_ramp.push_back(learned.back() - loss("0.05 to 1"));
+    const Table mine = test.where("seed", to_text(seed)).where("schedule", "learned");
+    const std::vector<double> beta = mine.numbers("beta");
+    rise.push_back(beta.back() - beta.front()), least.push_back(INFINITY);
+    for (std::size_t t = 4; t < beta.size(); ++t) least.back() = std::min(least.back(), beta[t] - beta[t - 4]);
+  }
+  const std::string on = " on " + to_text(opt.test) + " fresh MDPs a seed";
+  Claims claims(opt);
+  claims.at_least("the learned real ratio in the last phase minus that in the first", slide_schedule, rise, 0.3);
+  claims.at_least("the learned real ratio as four phases go by: least step", slide_schedule, least, 0);
+  claims.at_most("loss in % of V*, learned schedule minus the best constant," + on, slide, against_best, 0);
+  claims.at_most("loss in % of V*, learned schedule minus the ramp 0.05 to 1," + on, slide, against_ramp, 0);
+  const auto digits = [](const std::vector<double>& x) { return to_text(std::round(1000 * mean(x)) / 1000); };
+  return "loss " + digits(learned) + " % of V*, the best constant's " + digits(best) + " %";
+}
+
 int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
+    if (opt.redraw) return plot(opt);
     RunLog log(opt, {"seed", "stage", "return"});
     RunLog test(opt, {"seed", "schedule", "phase", "n", "beta", "loss"}, "_test.csv");
     Progress progress(opt, long(opt.seeds) * opt.stages, "return", "stages");
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
-      const PpoOptions ppo{.lr = opt.lr, .clip = opt.clip, .epochs = opt.epochs, .minibatch = opt.minibatch};
-      Controller controller(ppo, 2, {3}, opt.hidden, rng);
+      Controller controller(opt.ppo(), 2, {3}, opt.hidden, rng);
       for (int stage = 0; stage < opt.stages && !interrupted(); ++stage) {
         const double value = improve(opt, controller, stage, rng);
         log.row(seed, stage, value);
@@ -145,6 +241,8 @@ int main(int argc, char** argv) {
       }
       compare(opt, seed, controller, rng, test);
     }
-    finish(opt, "");
+    const std::string headline = interrupted() ? "stopped" : claim(opt);
+    if (!opt.no_plot) plot(opt);
+    finish(opt, headline);
   });
 }
