@@ -14,7 +14,7 @@ inline double upper_quantile(double x) {
   return z;
 }
 
-//(b3) || V* - V^{pi_K} ||_{p,rho} <= the sum of four terms; beta: real ratio, N: number of real data
+//(b3*) || V* - V^{pi_K} ||_{p,rho} <= the sum of four terms; beta: real ratio, N: number of real data
 // 0 < beta <= 1, beta |A| < N. Two of the terms do not depend on beta.
 struct RealRatioBound {
   double sigma;                              // deviation of the model's error

@@ -34,12 +34,14 @@ struct Options : Args {
   std::vector<int> hidden = opt("hidden", std::vector<int>{32}, "sizes of the head's hidden layers", at_least(1));
   Real lr       = opt("lr", 1e-2f, "step size of the controller's Adam", above(0));
   Real clip     = opt("clip", 0.2f, "epsilon of PPO", above(0));
+  Real entropy  = opt("entropy", 0.01f, "weight of the head's entropy in PPO's objective", at_least(0));
   int epochs    = opt("epochs", 20, "gradient steps of a stage, each on all of its decisions", at_least(1));
   int test      = opt("test", 150, "fresh MDPs on which the schedules are compared", at_least(2));
   static Preset lecture() { return {{"seeds", 10}}; }
   static Preset smoke() { return {{"seeds", 2}, {"stages", 3}, {"runs", 3}, {"phases", 5}, {"test", 4}}; }
   static std::vector<std::string> without() { return {"save", "load", "gif"}; }
-  PpoOptions ppo() const { return {.lr = lr, .clip = clip, .epochs = epochs, .minibatch = runs * phases}; }
+  PpoOptions ppo() const { return {.lr = lr, .clip = clip, .entropy_weight = entropy, .epochs = epochs,
+                                   .minibatch = runs * phases}; }
 };
 
 const std::string slide = "AutoMBPO Framework", slide_schedule = "Hyperparameter Schedule Visualization";
@@ -143,7 +145,7 @@ Layer over_phases(const Table& test, const std::string& name, const std::string&
 //(b8) The real ratio schedule is consistent with the theoretical analysis, i.e., gradually increasing the ratio of real
 // data is promising to achieve good performance.
 Panel plot_schedule(const Table& test) {
-  Panel panel{.title = "real ratio", .x_label = "phase, real data grow geometrically",
+  Panel panel{.title = "real ratio", .x_label = "phase; real data grow geometrically",
               .y_label = "β (mean, 95 % band)", .y = {0, 1}};
   panel.layers = {over_phases(test, "learned", "beta", colour::blue),
                   over_phases(test, "0.3", "beta", colour::vermillion),
@@ -153,28 +155,32 @@ Panel plot_schedule(const Table& test) {
 }
 
 Panel plot_losses(const Table& test) {
-  Panel panel{.title = "loss of each phase", .x_label = "phase, real data grow geometrically",
-              .y_label = "loss, % of V*", .log_y = true};
+  Panel panel{.title = "loss of each phase", .x_label = "phase; real data grow geometrically",
+              .y_label = "loss, % of V* (mean, 95 % band)", .y = {0.02, 10}, .log_y = true};
   panel.layers = {over_phases(test, "learned", "loss", colour::blue),
                   over_phases(test, "0.05", "loss", colour::orange),
                   over_phases(test, "0.3", "loss", colour::vermillion),
                   over_phases(test, "1", "loss", colour::purple)};
+  for (int i = 1; i < 4; ++i) panel.layers[i].label = "constant " + panel.layers[i].label;
   return panel;
 }
 
-// A seed's mean over all phases.
-double over_all(const Table& test, int seed, const std::string& name) {
-  return mean(test.where("seed", to_text(seed)).where("schedule", name).numbers("loss"));
+// The mean loss over all phases, by seed.
+std::vector<double> losses(const Options& opt, const Table& test, const std::string& schedule) {
+  const Table rows = test.where("schedule", schedule);
+  std::vector<double> by_seed;
+  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed)
+    if (const Table mine = rows.where("seed", to_text(seed)); !mine.rows.empty())
+      by_seed.push_back(mean(mine.numbers("loss")));
+  return by_seed;
 }
 
 // The loss of the constants against beta; the learned schedule and a ramp as levels.
 Panel plot_constants(const Options& opt, const Table& test) {
   Panel panel{.title = "loss of all phases", .x_label = "β of a constant schedule",
-              .y_label = "loss, % of V* (mean, 95 % band)", .x = {0, 1}, .log_y = true};
-  const auto add = [&](Layer& layer, double x, const std::string& name) {
-    std::vector<double> losses;
-    for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) losses.push_back(over_all(test, seed, name));
-    const Interval i = interval95(losses);
+              .y_label = "loss, % of V* (mean, 95 % band)", .x = {0, 1}, .y = {0.1, 2}, .log_y = true};
+  const auto add = [&](Layer& layer, double x, const std::string& schedule) {
+    const Interval i = interval95(losses(opt, test, schedule));
     layer.x.push_back(x), layer.y.push_back(i.mean);
     layer.low.push_back(std::isnan(i.low) ? i.mean : i.low), layer.high.push_back(std::isnan(i.high) ? i.mean : i.high);
   };
@@ -191,7 +197,7 @@ void plot(const Options& opt) {
   const Table stages = read_csv(opt.path(".csv")), test = read_csv(opt.path("_test.csv"));
   if (test.rows.empty()) return;
   Panel learning{.title = "PPO's progress", .x_label = "stage, " + to_text(opt.runs) + " inner trainings each",
-                 .y_label = "return of a training (mean, 95 % band)"};
+                 .y_label = "return: sum over phases, % of V*"};
   const Curve c = curves(stages, {}, "stage", "return").at(0);
   learning.layers = {curve("", c.x, c.mean, c.low, c.high), dashed("", {c.x.front(), c.x.back()}, {0, 0})};
   learning.layers[1].colour = colour::black;
@@ -202,14 +208,15 @@ void plot(const Options& opt) {
 // The headline, once the claims are written.
 std::string claim(const Options& opt) {
   const Table test = read_csv(opt.path("_test.csv"));
-  std::vector<double> learned, best, against_best, against_ramp, rise, least;
-  for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
-    const auto loss = [&](const std::string& name) { return over_all(test, seed, name); };
-    learned.push_back(loss("learned")), best.push_back(INFINITY);
-    for (const double beta : constants) best.back() = std::min(best.back(), loss(to_text(beta)));
-    against_best.push_back(learned.back() - best.back());
-    against_ramp.push_back(learned.back() - loss("0.05 to 1"));
-    const Table mine = test.where("seed", to_text(seed)).where("schedule", "learned");
+  const std::vector<double> learned = losses(opt, test, "learned"), ramp = losses(opt, test, "0.05 to 1");
+  std::vector<double> best(learned.size(), INFINITY), against_best, against_ramp, rise, least;
+  for (const double beta : constants) {
+    const std::vector<double> constant = losses(opt, test, to_text(beta));
+    for (std::size_t i = 0; i < best.size(); ++i) best[i] = std::min(best[i], constant[i]);
+  }
+  for (int i = 0; i < opt.seeds; ++i) {
+    against_best.push_back(learned[i] - best[i]), against_ramp.push_back(learned[i] - ramp[i]);
+    const Table mine = test.where("seed", to_text(opt.seed + i)).where("schedule", "learned");
     const std::vector<double> beta = mine.numbers("beta");
     rise.push_back(beta.back() - beta.front()), least.push_back(INFINITY);
     for (std::size_t t = 4; t < beta.size(); ++t) least.back() = std::min(least.back(), beta[t] - beta[t - 4]);
