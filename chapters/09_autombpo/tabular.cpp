@@ -34,14 +34,12 @@ struct Options : Args {
   std::vector<int> hidden = opt("hidden", std::vector<int>{32}, "sizes of the head's hidden layers", at_least(1));
   Real lr       = opt("lr", 1e-2f, "step size of the controller's Adam", above(0));
   Real clip     = opt("clip", 0.2f, "epsilon of PPO", above(0));
-  Real entropy  = opt("entropy", 0.01f, "weight of the head's entropy in PPO's objective", at_least(0));
   int epochs    = opt("epochs", 20, "gradient steps of a stage, each on all of its decisions", at_least(1));
   int test      = opt("test", 150, "fresh MDPs on which the schedules are compared", at_least(2));
   static Preset lecture() { return {{"seeds", 10}}; }
   static Preset smoke() { return {{"seeds", 2}, {"stages", 3}, {"runs", 3}, {"phases", 5}, {"test", 4}}; }
   static std::vector<std::string> without() { return {"save", "load", "gif"}; }
-  PpoOptions ppo() const { return {.lr = lr, .clip = clip, .entropy_weight = entropy, .epochs = epochs,
-                                   .minibatch = runs * phases}; }
+  PpoOptions ppo() const { return {.lr = lr, .clip = clip, .epochs = epochs, .minibatch = runs * phases}; }
 };
 
 const std::string slide = "AutoMBPO Framework", slide_schedule = "Hyperparameter Schedule Visualization";
