@@ -28,7 +28,7 @@ struct AutoOptions : MbpoOptions {
   void check() const {
     MbpoOptions::check();
     if (rollout_length.size() != 1)
-      throw BadInput("--rollout-length " + join(rollout_length, ",") + ": wanted one number, where the controller begins");
+      throw BadInput("--rollout-length " + join(rollout_length, ",") + ": wanted one number, a beginning");
     const auto at_most = [](const char* option, double x, const char* of, double most) {
       if (x > most)
         throw BadInput(std::string(option) + " " + to_text(x) + ": at most " + of + ", which is " + to_text(most));

@@ -13,7 +13,7 @@ inline const std::vector<int> choices = {2, 3, 3, 3};  // of the controller, for
 inline const Mat keep = (Mat(4, 1) << 1, 1, 1, 1).finished();  // train the model, leave the others as they are
 constexpr int hyper_state_dim = 8;
 
-//(b6) Action: train the model or not; real ratio times 1/c, 1 or c; G and k one less, the same or one more.
+// Action: train the model or not; real ratio times 1/c, 1 or c; G and k one less, the same or one more.
 inline Hyper changed(const AutoOptions& opt, const Hyper& h, const Mat& choice) {
   const auto up = [&](int head) { return int(choice(head, 0)) - 1; };
   return {.train = choice(0, 0) == 1,
@@ -37,7 +37,8 @@ inline Real policy_shift(const SquashedGaussian& old, const SquashedGaussian& no
   return (KL.max(0) / 2).sqrt().min(1).mean();
 }
 
-// One hyper-episode. Between two decisions lie tau_c real steps.
+//(b6) Idea: formulate hyperparameter scheduling as an MDP. An episode of it is a complete training of MBPO; between
+// two decisions lie tau_c real steps.
 struct HyperRun {
   const AutoOptions& opt;
   Training x;
@@ -54,7 +55,7 @@ struct HyperRun {
   }
   bool over() const { return x.step >= opt.steps; }
 
-  //(b7) State: progress, model loss, critic loss, policy shift, return, and the hyper-parameters: (8, 1), in [-1, 1].
+  // State: progress, model loss, critic loss, policy shift, return, and the hyper-parameters: (8, 1), in [-1, 1].
   Mat state() const {
     Mat s(hyper_state_dim, 1);
     const Mat recent = x.D_env.all().s.rightCols(std::min<Eigen::Index>(x.D_env.size, 1000));
@@ -64,7 +65,7 @@ struct HyperRun {
     return s.max(-1).min(1);
   }
 
-  //(b8) Transition: tau_c real steps of MBPO, the verbs of chapter 06. A model that never learned is trained anyway.
+  // Transition: tau_c real steps of MBPO, the verbs of chapter 06. A model that never learned is trained anyway.
   void step() {
     const bool uses_model = h.real_ratio < 1;
     pi_before = x.agent.pi, Q_loss = 0;
@@ -83,7 +84,7 @@ struct HyperRun {
   }
 };
 
-//(b9) Reward: how much better the policy is than plain MBPO's at this time, and a little for not training the model.
+// Reward: how much better the policy is than plain MBPO's at this time, and a little for not training the model.
 inline Real hyper_reward(double eval_return, double plain, bool trained) {
   return Real((eval_return - plain) / 300 + (trained ? -0.05 : 0.05));
 }

@@ -47,7 +47,7 @@ struct Row {
   double eval_return;
 };
 
-// One run: tau_c real steps after each decision.
+//(b2) a better understanding through scheduling: one run, tau_c real steps after each decision.
 std::vector<Row> run(const Options& opt, const Controller& controller, const std::string& algo, int seed) {
   std::vector<Row> rows;
   HyperRun run(opt, seed);
@@ -62,7 +62,7 @@ std::vector<Row> run(const Options& opt, const Controller& controller, const std
   return rows;
 }
 
-//(b10) Hyperparameter Schedule Visualization. From the CSV file.
+//(b8) Hyperparameter Schedule Visualization. From the CSV file.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Figure figure{.width = 1000, .height = 800, .columns = 2};

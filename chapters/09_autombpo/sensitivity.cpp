@@ -32,7 +32,7 @@ struct Options : AutoOptions {
 };
 const std::vector<std::string> parameters = {"real ratio", "G", "k"};
 
-// One of the hyper-parameters has another value, the others are the chapter's.
+//(b1) sensitive to: one of the hyper-parameters has another value, the others are the chapter's.
 struct Run {
   std::string parameter;
   double value;
@@ -94,7 +94,8 @@ void claim(const Options& opt, const Table& table) {
       for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed)
         differences.push_back(of(seed, chosen[p]) - of(seed, other));
       const std::string what = parameters[p] + " " + to_text(chosen[p]) + " minus " + to_text(other);
-      claims.at_least(opt.env + ": mean return of all evaluations, " + what, "AutoMBPO: better understanding", differences, 0);
+      claims.at_least(opt.env + ": mean return of all evaluations, " + what, "AutoMBPO: better understanding",
+                      differences, 0);
     }
   }
 }
