@@ -1,5 +1,5 @@
-// Chapter 09, the theory and the controller: the bound's terms, the mixture of real data and a biased model, and PPO over
-// complete runs.
+// Chapter 09, the theory and the controller: the bound's terms, the mixture of real data and a biased model, and PPO
+// over complete runs.
 #include <cmath>
 #include "chapters/09_autombpo/bound.h"
 #include "chapters/09_autombpo/controller.h"

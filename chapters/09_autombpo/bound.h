@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-// z with P(N(0, 1) > z) = x, that is Phi^-1(1 - x), by Newton's method on log P: accurate in the tail, where 1 - x is 1.
+// z with P(N(0, 1) > z) = x, that is Phi^-1(1 - x), by Newton's method on log P: in the tail 1 - x would be 1.
 // 0 < x <= 1/2.
 inline double upper_quantile(double x) {
   double z = std::sqrt(-2 * std::log(2 * x));  // P <= exp(-z^2 / 2) / 2: too large, and log P is concave: steps go left
@@ -44,10 +44,10 @@ struct RealRatioBound {
     return approximation() + estimation(beta, N) + model(beta, N) + iteration();
   }
 
-  // argmin over beta, to 0.5 %, at least 1e-8. A search, because the sum has two minima, one inside and one at 1.
+  // argmin over beta, to 1 %, at least 1e-8. A search, because the sum has two minima, one inside and one at 1.
   double best(double N) const {
     double beta_star = 1;
-    for (double beta = 1; beta > 1e-8; beta *= 0.995)
+    for (double beta = 1; beta > 1e-8; beta *= 0.99)
       if ((*this)(beta, N) < (*this)(beta_star, N)) beta_star = beta;
     return beta_star;
   }

@@ -1,5 +1,5 @@
-// MBPO in a finite MDP, for the real ratio alone: the policy is the best one for a mixture of what the real data say and
-// what a biased model says. Its loss is exact. In double.
+// MBPO in a finite MDP, for the real ratio alone: the policy is the best one for a mixture of what the real data say
+// and what a biased model says. Its loss is exact. In double.
 #pragma once
 #include "chapters/06_mbpo/finite_mdp.h"  // FiniteMdp, random_mdp, optimal_policy, eta
 
