@@ -45,9 +45,9 @@ TEST_CASE("a decision multiplies the real ratio, adds to G and k, and leaves non
   const AutoOptions opt = options_of(dir, {"--factor", "2", "--least-ratio", "0.02", "--most-updates", "10",
                                            "--most-length", "5"});
   const Hyper h{true, Real(0.1), 5, 3};
-  const Hyper up = changed(opt, h, choice(0, 2, 2, 2)), down = changed(opt, h, choice(1, 0, 0, 0));
-  CHECK((!up.train && same_to(up.real_ratio, 0.2, 1e-6) && up.G == 6 && up.k == 4));
-  CHECK((down.train && same_to(down.real_ratio, 0.05, 1e-6) && down.G == 4 && down.k == 2));
+  const Hyper up = changed(opt, h, choice(0, 2, 2, 0)), down = changed(opt, h, choice(1, 0, 0, 2));
+  CHECK((!up.train && same_to(up.real_ratio, 0.2, 1e-6) && up.G == 6 && up.k == 2));
+  CHECK((down.train && same_to(down.real_ratio, 0.05, 1e-6) && down.G == 4 && down.k == 4));
   const Hyper same = changed(opt, h, keep);
   CHECK((same.train && same.real_ratio == h.real_ratio && same.G == 5 && same.k == 3));
   Hyper high = h, low = h;

@@ -65,13 +65,15 @@ std::vector<Row> run(const Options& opt, const Controller& controller, const std
 //(b8) Hyperparameter Schedule Visualization. From the CSV file.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
-  Figure figure{.width = 1000, .height = 800, .columns = 2};
+  Figure figure{.width = 1300, .height = 760, .columns = 3};
   for (const auto& [column, label] : {std::pair("eval_return", "return of an episode"), {"real_ratio", "real ratio"},
-                                      {"G", "G, updates per real step"},
+                                      {"G", "G, updates per real step"}, {"k", "k, steps of a branch"},
                                       {"trained", "share of runs that train the model"}}) {
     Panel panel{.x_label = "real environment steps", .y_label = label};
     for (const Curve& c : curves(table, {"algo"}, "env_steps", column))
       panel.layers.push_back(curve(name_of(c.label), c.x, c.mean, c.low, c.high));
+    panel.key = figure.panels.empty() ? Key::bottom_right : Key::off;
+    if (!figure.panels.empty()) panel.y = {0, open_end};
     figure.panels.push_back(panel);
   }
   figure.panels[0].title = opt.env;
@@ -116,7 +118,7 @@ int main(int argc, char** argv) {
     const auto seed = [&](int i) { return opt.seed + i / int(algos.size()); };
     side_by_side(n, [&](int i) { runs[i] = run(opt, controller, algo(i), seed(i)); }, [&](int i) {
       for (const auto& [env_steps, h, eval_return] : runs[i])
-        log.row(algo(i), opt.env, seed(i), env_steps, eval_return, h.real_ratio, h.G, h.k, h.train);
+        log.row(algo(i), opt.env, seed(i), env_steps, eval_return, h.real_ratio, h.G, h.k, int(h.train));
       progress.show(i + 1, runs[i].back().eval_return);
     });
     if (!interrupted()) claim(opt, read_csv(opt.path(".csv")));
