@@ -188,9 +188,12 @@ TEST_CASE("runs side by side: each once, reported in order, the exception of the
   for (int i = 0; i < 20; ++i) CHECK((worked[i] == 1 && order[i] == i));
   order.clear();
   std::atomic<int> begun = 0;
+  std::atomic<bool> threw = false;
   CHECK_THROWS_WITH(side_by_side(20, [&](int i) {
     ++begun;
-    if (i == 3) throw NotFinite("third");
+    if (i == 3) threw = true, throw NotFinite("third");
+    while (i > 3 && !threw) std::this_thread::yield();
+    if (i > 3) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }, [&](int i) { order.push_back(i); }), "third");
   CHECK(order == std::vector<int>{0, 1, 2});
   CHECK(begun < 20);

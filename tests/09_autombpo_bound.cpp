@@ -105,7 +105,7 @@ TEST_CASE("the bound's best beta: no other is better; proportional to N at first
 
 TEST_CASE("a mixture is a stochastic matrix; its ends are the real data's shares and the biased model", "[09]") {
   Rng rng(100);
-  const Mixture m = random_mixture({.states = 6, .actions = 2, .successors = 3}, growing, rng);
+  const MixedMdp m = random_mixture({.states = 6, .actions = 2, .successors = 3}, growing, rng);
   CHECK(m.mdp.r.minCoeff() >= 0);
   CHECK(m.mdp.r.maxCoeff() <= 1);
   CHECK(m.mdp.start.sum() == Approx(1));
@@ -133,7 +133,7 @@ TEST_CASE("the loss is that of value iteration on the mixture, its greedy policy
   Rng rng(101);
   double largest = 0;
   for (int i = 0; i < 12; ++i) {
-    const Mixture m = random_mixture({.states = 8, .actions = 3, .successors = 2, .gamma = 0.8}, growing, rng);
+    const MixedMdp m = random_mixture({.states = 8, .actions = 3, .successors = 2, .gamma = 0.8}, growing, rng);
     for (const double beta : {0.0, 0.4, 1.0}) {
       std::vector<int> greedy(8);
       substitute(m.mdp, m.transitions(1, beta, 0.5), nullptr, &greedy);
@@ -150,7 +150,7 @@ TEST_CASE("the loss is that of value iteration on the mixture, its greedy policy
 TEST_CASE("nothing is lost with very many real data alone, nor with an unbiased model alone", "[09]") {
   Rng rng(102);
   for (int i = 0; i < 5; ++i) {
-    const Mixture m = random_mixture({.states = 5, .actions = 2, .successors = 3}, {20000}, rng);
+    const MixedMdp m = random_mixture({.states = 5, .actions = 2, .successors = 3}, {20000}, rng);
     for (int a = 0; a < 2; ++a) CHECK((m.real[0][a] - m.mdp.p[a]).cwiseAbs().maxCoeff() < 0.02);
     CHECK(m.loss(0, 1, 0.5) == Approx(0).margin(1e-3));
     CHECK(m.loss(0, 0, 0) == Approx(0).margin(1e-9));

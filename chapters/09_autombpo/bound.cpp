@@ -81,7 +81,7 @@ void mix(const Options& opt, int seed, RunLog& log, RunLog& ridge) {
   for (int m = 0; m < opt.mdps; ++m) rngs.push_back(rng.split());
   std::vector<std::vector<double>> losses(opt.mdps);
   parallel_for(opt.mdps, [&](int m, int) {
-    const Mixture mixture = random_mixture(sizes, opt.data, rngs[m]);
+    const MixedMdp mixture = random_mixture(sizes, opt.data, rngs[m]);
     for (const double sigma : opt.sigma)
       for (std::size_t i = 0; i < opt.data.size() && !interrupted(); ++i)
         for (int j = 0; j < betas; ++j) losses[m].push_back(mixture.loss(i, j / 10.0, sigma));

@@ -37,7 +37,7 @@ inline Real policy_shift(const SquashedGaussian& old, const SquashedGaussian& no
   return (KL.max(0) / 2).sqrt().min(1).mean();
 }
 
-//(b6) Idea: formulate hyperparameter scheduling as an MDP. An episode of it is a complete training of MBPO; between
+//(b6*) Idea: formulate hyperparameter scheduling as an MDP. An episode of it is a complete training of MBPO; between
 // two decisions lie tau_c real steps.
 struct HyperRun {
   const AutoOptions& opt;

@@ -8,7 +8,7 @@ struct MixtureSizes {
   double gamma = 0.9;
 };
 
-struct Mixture {
+struct MixedMdp {
   FiniteMdp mdp;             // rewards in [0, 1], start uniform
   double best;               // eta of the best policy
   Kernel bias;               // of another MDP, in which the model believes with the chance sigma
@@ -30,11 +30,11 @@ struct Mixture {
 };
 
 // A random MDP with a random bias, and real data that grow: n samples of each (s, a), n ascending.
-inline Mixture random_mixture(const MixtureSizes& sizes, const std::vector<int>& n, Rng& rng) {
+inline MixedMdp random_mixture(const MixtureSizes& sizes, const std::vector<int>& n, Rng& rng) {
   FiniteMdp mdp = random_mdp(sizes.states, sizes.actions, sizes.successors, sizes.gamma, rng);
   for (double& r : mdp.r.reshaped()) r = rng.uniform();
   mdp.start.setConstant(1.0 / sizes.states);
-  Mixture mixture{mdp, eta(mdp, optimal_policy(mdp)), random_mdp(sizes.states, sizes.actions, sizes.successors,
+  MixedMdp mixture{mdp, eta(mdp, optimal_policy(mdp)), random_mdp(sizes.states, sizes.actions, sizes.successors,
                                                                  sizes.gamma, rng).p, {}};
   Kernel counts(sizes.actions, Matrix::Zero(sizes.states, sizes.states));
   int drawn = 0;

@@ -71,7 +71,7 @@ double improve(const Options& opt, Controller& controller, int stage, Rng& rng) 
   for (int i = 0; i < opt.runs; ++i) rngs.push_back(rng.split());
   std::vector<HyperEpisode> runs(opt.runs);
   parallel_for(opt.runs, [&](int i, int) {
-    const Mixture mixture = random_mixture({}, real_data(opt), rngs[i]);
+    const MixedMdp mixture = random_mixture({}, real_data(opt), rngs[i]);
     double beta = opt.start;
     for (int t = 0; t < opt.phases; ++t) {
       runs[i].push_back(controller.decide(features(opt, t, beta), epsilon, rngs[i]));
@@ -114,7 +114,7 @@ void compare(const Options& opt, int seed, const Controller& controller, Rng& rn
   for (int m = 0; m < opt.test; ++m) rngs.push_back(rng.split());
   std::vector<Matrix> beta(opt.test, Matrix(all.size(), opt.phases)), loss = beta;
   parallel_for(opt.test, [&](int m, int) {
-    const Mixture mixture = random_mixture({}, n, rngs[m]);
+    const MixedMdp mixture = random_mixture({}, n, rngs[m]);
     for (std::size_t i = 0; i < all.size() && !interrupted(); ++i)
       for (int t = 0; t < opt.phases; ++t) {
         beta[m](i, t) = all[i].next(t, t == 0 ? opt.start : beta[m](i, t - 1), rngs[m]);
