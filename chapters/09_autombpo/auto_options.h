@@ -1,7 +1,7 @@
 // What the programs of AutoMBPO that train MBPO have in common: a run of chapter 06 cut down, so that a hundred of them
 // fit into an hour, and the reach of the controller.
 #pragma once
-#include "chapters/06_mbpo/mbpo_options.h"
+#include "chapters/06_mbpo/mbpo_options.h"  // MbpoOptions
 
 struct AutoOptions : MbpoOptions {
   using MbpoOptions::MbpoOptions;

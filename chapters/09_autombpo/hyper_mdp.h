@@ -1,6 +1,6 @@
 // A training run of MBPO as an MDP whose actions are hyper-parameters (slide "AutoMBPO Framework"; Lai et al. 2021).
 #pragma once
-#include "chapters/06_mbpo/training.h"
+#include "chapters/06_mbpo/training.h"  // Training and the verbs: train_model, interact, rollout, improve_policy
 #include "chapters/09_autombpo/auto_options.h"
 
 // The hyper-parameters that are scheduled.
