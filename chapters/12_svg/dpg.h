@@ -53,21 +53,20 @@ template <class Critic> Var dpg_loss(const Mat& s, Var a, const Critic& Q) {
   return -sum(a * Q_a);
 }
 
-// One step of DDPG: the critic, the actor, both lagged copies. Returns the critic's loss; throws NotFinite.
-inline Real ddpg_update(ActorCritic& x, const Batch& b) {
-  const Real loss = critic_step(x, b, x.pi_targ.mean(b.s_next));
-  const Var a = x.pi.mean(x.pi_tape.constant(b.s));
+// One step of critic, policy and lagged copies: a = pi(s) on pi_tape, a_next of the lagged policy in s'. Returns the
+// critic's loss; throws NotFinite.
+inline Real actor_critic_step(ActorCritic& x, const Batch& b, Var a, const Mat& a_next) {
+  const Real loss = critic_step(x, b, a_next);
   named("policy", [&] { x.pi_opt.minimize(dpg_loss(b.s, a, frozen(x.Q))); });
   soft_update(x.Q_targ, x.Q, x.options.tau), soft_update(x.pi_targ, x.pi, x.options.tau);
   return loss;
 }
-
-// The same of SVG(0), the stochastic version: a = pi(s, eta; theta) in target and policy. eta, eta_next (action_dim, n).
-//   grad_theta J = E_s E_eta[pi_theta(s, eta) Q_a(s, a)|_{a = pi(s, eta)}],   of which DPG is the case sigma = 0
+// DDPG: a = pi_theta(s).
+inline Real ddpg_update(ActorCritic& x, const Batch& b) {
+  return actor_critic_step(x, b, x.pi.mean(x.pi_tape.constant(b.s)), x.pi_targ.mean(b.s_next));
+}
+// SVG(0): a = pi(s, eta; theta), eta, eta_next ~ N(0, 1), (action_dim, n). DPG is the case sigma = 0:
+//   grad_theta J = E_s E_eta[grad_theta pi(s, eta; theta) grad_a Q(s, a)|_{a = pi(s, eta; theta)}]
 inline Real svg0_update(ActorCritic& x, const Batch& b, const Mat& eta, const Mat& eta_next) {
-  const Real loss = critic_step(x, b, x.pi_targ.sample(b.s_next, eta_next));
-  const Var a = x.pi.sample(x.pi_tape.constant(b.s), eta);
-  named("policy", [&] { x.pi_opt.minimize(dpg_loss(b.s, a, frozen(x.Q))); });
-  soft_update(x.Q_targ, x.Q, x.options.tau), soft_update(x.pi_targ, x.pi, x.options.tau);
-  return loss;
+  return actor_critic_step(x, b, x.pi.sample(x.pi_tape.constant(b.s), eta), x.pi_targ.sample(b.s_next, eta_next));
 }

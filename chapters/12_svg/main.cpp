@@ -30,7 +30,9 @@ struct Options : WhiteboxOptions {
     return preset;
   }
   static std::vector<std::string> without() { return {}; }
-  SvgInfOptions svg_inf() const { return {.hidden = hidden, .std = std, .lr = lr, .gamma = gamma, .max_norm = max_norm}; }
+  SvgInfOptions svg_inf() const {
+    return {.hidden = hidden, .std = std, .lr = lr, .gamma = gamma, .max_norm = max_norm};
+  }
 };
 
 void evaluate(const Options& opt, SvgTraining& x, RunLog& log, Progress& progress) {

@@ -29,7 +29,7 @@ struct Model {
   }
   // xi|(s, a, r, s'): the noise with which the model gives what was recorded.
   //   xi = (y - mu(s, a)) / sigma(s, a)
-  // Trap: sigma = exp(log_var / 2). Multiplied by a logarithm instead, as one published code does, s' does not come back.
+  // Trap: sigma = exp(log_var / 2). meta-mb multiplies by the logarithm of sigma instead: then s' does not come back.
   Mat infer(const Batch& b) const {
     const Gaussian<Mat> y = net.members[0].predict(x<Mat>(b.s, b.a));
     return (concat(b.r, env.net_target(b.s, b.s_next)) - y.mu) * (Real(-0.5) * y.log_var).exp();

@@ -5,13 +5,15 @@
 #include <numbers>
 #include "autodiff/nn.h"
 
-//(b5) y = mu(x) + sigma(x) xi, xi ~ N(0, 1): here a = mu(s) + sigma eta with mu = tanh(net(s)), within the bounds, and a
-// sigma that is the same in every state. The sum may leave [-1, 1]: there it acts as the bound.
+//(b7) y = mu(x) + sigma(x) xi, xi ~ N(0, 1): here a = mu(s) + sigma eta with mu = tanh(net(s)), within the bounds, and
+// a sigma that is the same in every state. The sum may leave [-1, 1]: there it acts as the bound.
 struct Policy {
   MLP net;
-  Param log_std;                         // (action_dim, 1)
-  static constexpr Real min_std = 0.1;   // sigma = min_std + exp(log_std): where the task has no noise, noise only costs,
-                                         // and a sigma that goes to 0 leaves densities that say nothing of other actions
+  Param log_std;  // (action_dim, 1), sigma = min_std + exp(log_std)
+
+  // A floor: where the task itself is deterministic the policy's noise only costs, so sigma would go to 0, and with it
+  // the weight of all that older policies have tried.
+  static constexpr Real min_std = 0.1;
 
   // The last layer starts small: no action is near its bounds, where tanh has no slope left. std: sigma, > min_std.
   Policy(int state_dim, int action_dim, std::vector<int> sizes, Real std, Rng& rng)

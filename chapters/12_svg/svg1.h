@@ -1,5 +1,5 @@
-// SVG(1): one step of the model, then a value function; data of older policies by importance weights (Heess et al. 2015,
-// section 4.3).
+// SVG(1): one step of the model, then a value function; data of older policies by importance weights (Heess et al.
+// 2015).
 #pragma once
 #include "chapters/05_model_free/sac.h"                // named
 #include "chapters/05_model_free/squashed_gaussian.h"  // mlp_sizes
@@ -54,7 +54,8 @@ inline Mat importance_weights(const Policy& pi, const Batch& b, const Mat& logp_
 // J = E[w (r(s, a) + gamma (1 - d) V(s'))],   a = pi(s, eta; theta), s' = f_hat(s, a, xi), eta and xi inferred.
 // s' as a function of theta: V_theta = w (r_a + gamma V_s' f_a) pi_theta. w is a constant.
 template <class Policy, class Model, class Value>
-Var svg1_objective(Policy& pi, const Model& f_hat, const Value& V, const Batch& b, const Mat& w, Real gamma, Tape& tape) {
+Var svg1_objective(Policy& pi, const Model& f_hat, const Value& V, const Batch& b, const Mat& w, Real gamma,
+                   Tape& tape) {
   const Mat eta = pi.infer(b.s, b.a), xi = f_hat.infer(b);
   const Var s = tape.constant(b.s), a = pi.sample(s, eta);
   const auto [r, s_next] = f_hat(s, a, xi);

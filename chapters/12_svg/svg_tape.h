@@ -4,8 +4,9 @@
 #include <stdexcept>
 #include "chapters/04_pets/transitions.h"  // Transitions
 
-// J(theta) = sum_t gamma^t r(s_t, a_t) along a recorded trajectory, (1, 1): a = pi(s, eta; theta), s' = f_hat(s, a, xi),
-// eta and xi inferred and constant. Its gradient is v_theta^0. Throws std::invalid_argument for one without a step.
+// J(theta) = sum_t gamma^t r(s_t, a_t) along a recorded trajectory, (1, 1): a = pi(s, eta; theta) and
+// s' = f_hat(s, a, xi), with eta and xi inferred and constant. Its gradient is v_theta^0. Throws std::invalid_argument
+// for a trajectory without a step.
 template <class Policy, class Model>
 Var svg_objective(Policy& pi, const Model& f_hat, const Transitions& trajectory, Real gamma, Tape& tape) {
   if (trajectory.size == 0) throw std::invalid_argument("svg: a trajectory needs at least one step");
