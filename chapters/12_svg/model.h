@@ -20,8 +20,8 @@ struct Model {
   Model(const Env& env, bool learned_reward, EnsembleOptions how, Rng& rng)
       : env(env), learned_reward(learned_reward), net(inputs(env), outputs(env), how, rng) {}
 
-  // s' = f_hat(s, a, xi) and r(s, a): s (state_dim, n), a (action_dim, n), xi ~ N(0, 1), (noise_dim, n). Numbers, or
-  // recorded with frozen weights.
+  //(b9) s' = f_hat(s, a, xi), xi ~ rho(xi) = N(0, 1), and r(s, a). s (state_dim, n), a (action_dim, n), xi as infer
+  // returns it. Numbers, or recorded with frozen weights.
   template <class T> Step<T> operator()(const T& s, const T& a, const Mat& xi) const {
     const T y = net.members[0].sample(x(s, a), xi);
     const T s_next = env.net_apply(s, T(rows(y, 1, y.rows() - 1)));

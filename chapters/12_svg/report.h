@@ -35,13 +35,20 @@ inline void claim_late_return(const LearnerOptions& opt, const std::string& name
                   slide, exact(median(late_returns(opt, table, from, to))), -300);
 }
 
-// A column against real steps, a curve for each label: mean and band, or without the band.
+// Mean and band, or the mean alone, against thousands of real steps.
+inline Layer against_thousands(const std::string& label, Curve c, bool band = true) {
+  for (double& x : c.x) x /= 1000;
+  return band ? curve(label, c.x, c.mean, c.low, c.high) : line(label, c.x, c.mean);
+}
+const std::string thousands = "real environment steps, thousands";
+
+// Columns of a run of one algorithm, a curve for each label.
 inline Panel panel_of(const Table& table, const std::string& title, const std::string& y_label,
                       const std::vector<std::pair<std::string, std::string>>& columns, bool band = true) {
-  Panel panel{.title = title, .x_label = "real environment steps", .y_label = y_label,
+  Panel panel{.title = title, .x_label = thousands, .y_label = y_label,
               .key = columns.size() > 1 ? Key::below : Key::off};
   for (const auto& [column, label] : columns)
     for (const Curve& c : curves(table, {}, "env_steps", column))
-      panel.layers.push_back(band ? curve(label, c.x, c.mean, c.low, c.high) : line(label, c.x, c.mean));
+      panel.layers.push_back(against_thousands(label, c, band));
   return panel;
 }

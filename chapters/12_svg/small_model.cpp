@@ -116,11 +116,11 @@ void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   Figure figure{.width = 1000, .height = 420};
   for (const auto& [algo, name] : names) {
-    Panel panel{.title = opt.env + ", " + name, .x_label = "real environment steps", .y_label = "return"};
+    Panel panel{.title = opt.env + ", " + name, .x_label = thousands, .y_label = "return"};
     for (const std::string model : {"large", "small"})
       for (const Curve& c : curves(table.where("algo", algo).where("model", model), {}, "env_steps", "eval_return"))
-        panel.layers.push_back(curve("model of " + join(model == "small" ? opt.small_hidden : opt.model_hidden, ",") +
-                                     " units", c.x, c.mean, c.low, c.high));
+        panel.layers.push_back(against_thousands(
+            "model of " + join(model == "small" ? opt.small_hidden : opt.model_hidden, ",") + " units", c));
     figure.panels.push_back(panel);
   }
   draw(figure, opt.path(".png"));
@@ -137,9 +137,11 @@ int main(int argc, char** argv) {
     if (!opt.no_plot) plot(opt);
     std::string headline;
     const Table table = read_csv(opt.path(".csv"));
-    for (const auto& [algo, name] : names)
-      headline += (headline.empty() ? "" : "; ") + std::string("the small model costs ") + name + " " +
-                  to_text(std::lround(median(loss(opt, table, algo))));
+    for (const auto& [algo, name] : names) {
+      const double cost = median(loss(opt, table, algo));
+      headline += (headline.empty() ? "the small model costs " : ", ") + name + " " +
+                  (std::isnan(cost) ? "what is not known" : to_text(std::lround(cost)));
+    }
     finish(opt, headline);
   });
 }

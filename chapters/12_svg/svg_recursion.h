@@ -37,6 +37,8 @@ inline Jacobian jacobian(Var y, const std::vector<Param*>& theta) {
   return y_theta;
 }
 
+//(b6) V_s = r_s + r_a pi_s + gamma V'_s' (f_s + f_a pi_s)
+//     V_theta = r_a pi_theta + gamma V'_s' f_a pi_theta + gamma V'_theta
 // v_theta^0 of a trajectory whose steps follow one another, (1, number of parameters). The model's gradients are used,
 // its predictions are not: with the inferred noise it predicts what was recorded. A Model has f_hat(s, a, xi), which
 // returns r and s_next, and infer(batch). Throws std::invalid_argument for a trajectory without a step.

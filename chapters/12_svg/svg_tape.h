@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include "chapters/04_pets/transitions.h"  // Transitions
 
+//(b5) V(s) = r(s, a) + gamma V'(f(s, a)), from the first state on:
 // J(theta) = sum_t gamma^t r(s_t, a_t) along a recorded trajectory, (1, 1): a = pi(s, eta; theta) and
 // s' = f_hat(s, a, xi), with eta and xi inferred and constant. Its gradient is v_theta^0. Throws std::invalid_argument
 // for a trajectory without a step.
