@@ -468,6 +468,26 @@ TEST_CASE("the critic's loss is L(w) with the lagged copies' target, which ends 
   CHECK(near(double(critic_step(x, b, a_next)), L, rounding * 10));
 }
 
+TEST_CASE("the value function's loss is weighted, ends at a terminal state, and moves its lagged copy by tau", "[12]") {
+  Rng rng(13);
+  Pendulum env;
+  Svg1 x(env, {.hidden = {6}}, false, {.members = 1, .elites = 1, .hidden = {4}}, rng);
+  for (Param* p : params(x.V_targ)) p->value += Real(0.1) * rng.normal(p->value.rows(), p->value.cols());
+  Batch b{rng.normal(3, 4), rng.normal(1, 4), rng.normal(1, 4), rng.normal(3, 4), Mat::Ones(1, 4)};
+  b.not_done(0, 2) = 0;
+  const Mat w = matrix(1, {0.5, 2, 1, 0}), V = x.V(b.s), V_next = x.V_targ(b.s_next);
+  double L = 0;
+  for (int j = 0; j < 4; ++j) {
+    const double y = double(b.r(0, j)) + (j == 2 ? 0 : 0.98 * double(V_next(0, j)));
+    L += double(w(0, j)) * std::pow(double(V(0, j)) - y, 2) / 4;
+  }
+  const MLP targ = x.V_targ;
+  CHECK(near(double(value_step(x, b, w)), L, rounding * 10));
+  CHECK(distance(x.V(b.s), V) > 1e-6);
+  const Mat moved = targ.layers[0].W.value + Real(0.005) * (x.V.layers[0].W.value - targ.layers[0].W.value);
+  CHECK(distance(x.V_targ.layers[0].W.value, moved) < rounding);
+}
+
 TEST_CASE("an update moves the lagged copies by tau, the critic down and the policy up", "[12]") {
   Rng rng(14);
   ActorCritic x(2, 1, {.actor = {6}, .critic = {7}, .actor_lr = Real(1e-4), .critic_lr = Real(1e-4)}, rng);

@@ -62,18 +62,24 @@ Var svg1_objective(Policy& pi, const Model& f_hat, const Value& V, const Batch& 
   return mean((r + V(s_next) * Mat(gamma * b.not_done)) * w);
 }
 
-// One step of value function and policy on n transitions of the replay. Returns the mean weight. Throws NotFinite.
-//   L_V = E[w (V(s) - y)^2],   y = r + gamma (1 - d) V'(s')
+// L_V = E[w (V(s) - y)^2],   y = r + gamma (1 - d) V'(s'): one step down. Returns L_V; throws NotFinite.
+inline Real value_step(Svg1& x, const Batch& b, const Mat& w) {
+  const Mat y = b.r + x.options.gamma * b.not_done * x.V_targ(b.s_next);
+  const Var L = mean(square(x.V(x.V_tape.constant(b.s)) - y) * w);
+  const Real loss = L.item();
+  named("value", [&] { x.V_opt.minimize(L); });
+  soft_update(x.V_targ, x.V, x.options.tau);
+  return loss;
+}
+
+// One step of value function and policy on a batch of the replay. Returns the mean weight; throws NotFinite.
 inline Real svg1_update(Svg1& x, const Replay& replay, Rng& rng) {
   const Svg1Options& o = x.options;
   std::vector<int> columns(o.batch);
   for (int& j : columns) j = int(rng.below(replay.D.size));
   const Batch b = replay.D.at(columns);
   const Mat w = importance_weights(x.pi, b, replay.logp(Eigen::all, columns), o.max_weight);
-
-  const Mat y = b.r + o.gamma * b.not_done * x.V_targ(b.s_next);
-  named("value", [&] { x.V_opt.minimize(mean(square(x.V(x.V_tape.constant(b.s)) - y) * w)); });
-  soft_update(x.V_targ, x.V, o.tau);
+  value_step(x, b, w);
   named("policy", [&] {
     x.pi_opt.minimize(-svg1_objective(x.pi, x.f_hat, frozen(x.V), b, w, o.gamma, x.pi_tape), o.max_norm);
   });
