@@ -1,7 +1,7 @@
 // DDPG (slide "Deterministic Policy Gradient"): the theorem with a learned critic and a replay buffer. The picture:
 // return against real steps, and what the critic promises.
 //
-//   build/12_svg_ddpg                          pendulum, 20000 steps, 1 seed: 8 s, 25 MB
+//   build/12_svg_ddpg                          pendulum, 20000 steps, 1 seed: 2 s, 25 MB
 //   build/12_svg_ddpg --noise 0.5 --seeds 5
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv

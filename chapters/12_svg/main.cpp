@@ -1,7 +1,7 @@
 // SVG(inf) (slide "SVG Algorithm and Experiments"): the policy's gradient goes backwards through a learned model, along
 // trajectories that really happened. The picture: return, the gradient's length, the model's error, the policy's noise.
 //
-//   build/12_svg                               pendulum, 1 seed: 10 s, 25 MB
+//   build/12_svg                               pendulum, 1 seed: 7 s, 25 MB
 //   build/12_svg --learned-reward --seeds 5
 //   build/12_svg --model-hidden 8              a model that is too small for its gradients
 #include "chapters/00_toolbox/progress.h"     // Progress, finish

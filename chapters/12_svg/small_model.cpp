@@ -1,7 +1,7 @@
 // How good must the model be? SVG(inf) differentiates it T times in a row, SVG(1) once: both with a model that is large
 // enough, and with one of 8 hidden units (slide "SVG Algorithm and Experiments"). The picture: return against steps.
 //
-//   build/12_svg_small_model                   pendulum, 4 runs, 1 seed: 30 s, 25 MB
+//   build/12_svg_small_model                   pendulum, 4 runs, 1 seed: 25 s, 25 MB
 //   build/12_svg_small_model --seeds 3
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv

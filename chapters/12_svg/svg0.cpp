@@ -1,7 +1,7 @@
 // SVG(0) (slides "From Deterministic to Stochastic"): DDPG with a policy that is a function of noise, whose size is
 // learned too. No model. The picture: return against real steps, and the policy's noise.
 //
-//   build/12_svg_svg0                          pendulum, 20000 steps, 1 seed: 10 s, 25 MB
+//   build/12_svg_svg0                          pendulum, 20000 steps, 1 seed: 3 s, 25 MB
 //   build/12_svg_svg0 --std 1 --seeds 5
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv

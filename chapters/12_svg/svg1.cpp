@@ -2,7 +2,7 @@
 // Deterministic to Stochastic", "SVG Algorithm and Experiments"). The picture: return against real steps, the mean
 // importance weight, the model's error, the policy's noise.
 //
-//   build/12_svg_svg1                          pendulum, 20000 steps, 1 seed: 15 s, 25 MB
+//   build/12_svg_svg1                          pendulum, 20000 steps, 1 seed: 9 s, 25 MB
 //   build/12_svg_svg1 --max-weight 1000        weights as they are
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv

@@ -4,7 +4,7 @@
 //
 //   s' = 0.9 s + a + 0.1 xi,   a = theta s + 0.5 eta,   r = -s^2 - 0.1 a^2,   s_0 = 1, theta = -0.5
 //
-//   build/12_svg_variance                      5 seeds of 20000 samples each: 1 s, 100 MB
+//   build/12_svg_variance                      5 seeds of 20000 samples each: 1 s, 40 MB
 #include <map>
 #include "chapters/00_toolbox/args.h"      // Args, parse
 #include "chapters/00_toolbox/claims.h"    // Claims
