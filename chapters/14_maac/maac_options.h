@@ -13,7 +13,7 @@ struct MaacOptions : MbpoOptions {
   Real max_norm = opt("max-norm", 5.0f, "the policy's gradient is clipped to this norm; 0: not clipped", at_least(0));
   bool compare  = opt("compare", false, "beside them MBPO and SAC with as many updates");
 
-  static Preset lecture() { return {{"steps", 4000}, {"updates", 10}}; }
+  static Preset lecture() { return {{"updates", 10}}; }
   static Presets paper() { return {}; }  // no code was published
   static Preset smoke() {
     Preset preset = MbpoOptions::smoke();

@@ -17,7 +17,7 @@ inline void claim(const MaacOptions& opt, const Table& table) {
   if (opt.Args::smoke || table.rows.empty()) return;
   const std::string slide = "MAAC Algorithm", seeds = " of " + to_text(opt.seeds) + " seeds";
   const std::vector<std::string> algos = opt.algos();
-  if (opt.env == "pendulum" && opt.steps >= 4000)
+  if (opt.env == "pendulum" && opt.steps >= 2000)
     for (const std::string& algo : algos)
       claims.at_most("pendulum, " + name_of(algo) + ": steps to -250, median" + seeds, slide,
                      exact(median(steps_to(opt, table.where("algo", algo), -250))), 1500);
