@@ -284,6 +284,8 @@ CLAIMS_07_bmpo_compounding := --seeds 3
 CLAIMS_08_ampo := --seeds 5 --compare
 CLAIMS_08_ampo_model_loss := --seeds 10
 CLAIMS_08_ampo_shift := --seeds 10
+CLAIMS_14_maac := --seeds 5 --horizon 0,1,3,5,10
+CLAIMS_14_maac_horizon := --seeds 5
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
@@ -317,10 +319,11 @@ long swimmer_loss build/08_ampo_model_loss --env swimmer --seeds 10
 long shift_loss build/08_ampo_model_loss --data 300 --seeds 10
 resumable swimmer_ampo build/08_ampo --env swimmer --seeds 3 --steps 20000 --compare
 resumable hopper_bmpo build/07_bmpo --env hopper --preset paper --steps 20000
+resumable cartpole_swingup_maac build/14_maac --env cartpole_swingup --seeds 5 --compare
 grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 endef
 export LONG_CLAIMS
-claims-long: build/06_mbpo build/06_mbpo_experiments build/07_bmpo build/08_ampo build/08_ampo_model_loss
+claims-long: build/06_mbpo build/06_mbpo_experiments build/07_bmpo build/08_ampo build/08_ampo_model_loss build/14_maac
 	@eval "$$LONG_CLAIMS"
 
 bench: build/bench

@@ -20,7 +20,7 @@ struct Options : MaacOptions {
   int Q_steps   = opt("Q-steps", 3000, "gradient steps of each learned Q", at_least(1));
   std::vector<double> gain = opt("gain", std::vector<double>{-1.2, -1.6}, "K, its policy is a = K s; the sums want A + B K "
                                  "to contract");
-  std::vector<int> learn_horizon = opt("learn-horizon", std::vector<int>{0, 1, 3, 5, 10}, "H of MAAC on pendulum",
+  std::vector<int> learn_horizon = opt("learn-horizon", std::vector<int>{0, 1, 3, 5, 10}, "H of MAAC on --env",
                                        range(0, 1000));
   static Preset lecture() {
     return {{"horizon", {0, 1, 2, 3, 5, 10, 20}}, {"steps", 500}, {"updates", 5}, {"max-norm", 1}, {"eval-every", 0}};
@@ -31,7 +31,6 @@ struct Options : MaacOptions {
     preset.insert({{"models", 2}, {"data", 50}, {"Q-steps", 20}, {"learn-horizon", {0, 2}}});
     return preset;
   }
-  static std::vector<std::string> environments() { return {"pendulum"}; }
   static std::vector<std::string> without() {
     return {"checkpoint", "checkpoint-every", "resume", "save", "load", "gif", "compare"};
   }
@@ -43,8 +42,7 @@ struct Options : MaacOptions {
 
 const std::string slide = "Theoretic Bounds";
 
-// ---- By hand ----
-
+//(b2) Large H, i.e., long rollout, brings large gradient error, thus the model error: by hand.
 void log_scalar(const Options& opt) {
   RunLog log(opt, {"a", "H", "true_gradient", "fraction", "model_error", "Q_error"}, "_scalar.csv");
   for (const double a : {0.9, 1.05})
@@ -55,8 +53,6 @@ void log_scalar(const Options& opt) {
               std::abs(gradient(x, H, {.Q_scale = 1.1}) - g));
     }
 }
-
-// ---- Learned ----
 
 // Q_psi of the policy, by the squared error of the box: J_Q = E[(Q(s, a) - (r + gamma Q'(s', K s')))^2].
 void learn_Q(MLP& Q, const LinearPolicy& pi, const Transitions& D, int steps, Real gamma, Rng& rng) {
@@ -109,10 +105,8 @@ void measure(const Options& opt, int seed, int number, Rng& rng, RunLog& log) {
   }
 }
 
-// ---- While it learns ----
-
-// MAAC on pendulum with this H: the mean norm of the policy's gradient, with clipping and without.
-void learn_pendulum(const Options& opt, int H, bool clip, int seed, Progress& progress, RunLog& log) {
+// MAAC with this H: the mean norm of the policy's gradient, with clipping and without.
+void learn_task(const Options& opt, int H, bool clip, int seed, Progress& progress, RunLog& log) {
   MaacOptions how = opt;
   MaacUpdates updates = opt.maac_updates();
   updates.H = H, updates.max_norm = clip ? updates.max_norm : std::numeric_limits<Real>::infinity();
@@ -128,8 +122,6 @@ void learn_pendulum(const Options& opt, int H, bool clip, int seed, Progress& pr
   log.row(seed, x.step, H, clip ? "clipped at " + to_text(updates.max_norm) : "not clipped", sum / n, largest,
           evaluate(how, x).eval_return);
 }
-
-// ---- What is shown ----
 
 Panel against_H(const std::string& title, const std::string& y_label) {
   return {.title = title, .x_label = "H, steps in the model", .y_label = y_label, .log_y = true};
@@ -152,7 +144,7 @@ void plot(const Options& opt) {
   for (const auto& [column, label] : {std::pair("model_error", "learned model"), std::pair("Q_error", "learned Q"),
                                       std::pair("error", "both, from the true gradient")})
     for (const Curve& c : curves(table, {}, "H", column)) panels.back().layers.push_back(line(label, c.x, c.mean));
-  panels.push_back(against_H("MAAC on pendulum", "norm of the policy's gradient, mean"));
+  panels.push_back(against_H("MAAC on " + opt.env, "norm of the policy's gradient, mean"));
   for (const Curve& c : curves(norms, {"clipping"}, "H", "grad_norm"))
     panels.back().layers.push_back(line(c.label, c.x, c.mean));
   for (Panel& panel : panels)
@@ -169,8 +161,7 @@ std::vector<double> log_ratio(const Table& table, const std::string& column, int
   return result;
 }
 
-//(b2) Large H, i.e., long rollout, brings large gradient error, thus the model error: of each pair of neighbours from
-// H = 1 on, how often it does not rise, and the critic's does not fall.
+// By hand: of neighbours in H, how often the model's part does not rise, and Q's does not fall. Learned: with intervals.
 void claim(const Options& opt) {
   const Table scalar = read_csv(opt.path("_scalar.csv")), table = read_csv(opt.path(".csv"));
   const Table norms = read_csv(opt.path("_norm.csv"));
@@ -194,7 +185,7 @@ void claim(const Options& opt) {
   compare("learned model", "model_error", 5, 1, true), compare("learned model", "model_error", last, 5, true);
   compare("learned Q", "Q_error", 5, 1, false), compare("learned Q", "Q_error", last, 5, false);
   for (const char* clipping : {"not clipped", "clipped at 1"})
-    claims.at_least("pendulum, " + std::string(clipping) + ": norm of the gradient at H = " + to_text(longest) +
+    claims.at_least(opt.env + ", " + clipping + ": norm of the gradient at H = " + to_text(longest) +
                         " over H = 0, log10", slide,
                     log_ratio(norms.where("clipping", clipping), "grad_norm", longest, 0), 0);
 }
@@ -212,7 +203,7 @@ int main(int argc, char** argv) {
       for (int i = 0; i < opt.models && !interrupted(); ++i) measure(opt, seed, i, rng, log);
       for (const int H : opt.learn_horizon)
         for (const bool clip : {false, true})
-          if (!interrupted()) learn_pendulum(opt, H, clip, seed, progress, norms);
+          if (!interrupted()) learn_task(opt, H, clip, seed, progress, norms);
     }
     if (!interrupted()) claim(opt);
     if (!opt.no_plot) plot(opt);

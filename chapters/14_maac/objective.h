@@ -75,7 +75,7 @@ struct MaacNumbers {
   Real entropy = NAN, Q_loss = NAN;
 };
 
-//(b8) Policy Optimization: J_pi with Q_psi = min_j Q_j, + beta H(pi_theta): one step of pi_opt up its gradient, which is
+//(b9) Policy Optimization: J_pi with Q_psi = min_j Q_j, + beta H(pi_theta): one step of pi_opt up its gradient, which is
 // clipped to max_norm; beta = alpha is learned as SAC does. From s_0 (state_dim, batch) through an elite that is drawn.
 // With H = 0 this is SAC's policy_step. Throws NotFinite.
 inline MaacNumbers ascend(Sac& agent, const LearnedModel& model, const Mat& s_0, int H, Real max_norm, Paths& paths,
@@ -94,7 +94,7 @@ inline MaacNumbers ascend(Sac& agent, const LearnedModel& model, const Mat& s_0,
   return numbers;
 }
 
-//(b9*) Q-function Learning: J_Q(psi) = E[(Q_psi(s, a) - (r + gamma Q_psi(s', a')))^2], as SAC: two critics, lagged copies
+//(b10*) Q-function Learning: J_Q(psi) = E[(Q_psi(s, a) - (r + gamma Q_psi(s', a')))^2], as SAC: two critics, lagged copies
 // in the target, which has its entropy. Returns the sum of both losses. Throws NotFinite.
 inline Real learn_Q(Sac& agent, const Batch& b, Rng& rng) {
   agent.xi_next.resize(agent.pi.action_dim(), b.size());

@@ -4,7 +4,7 @@
 #include "chapters/14_maac/maac_options.h"
 
 //(1) Initialize the policy pi_theta, model f_hat_phi, Q_hat_psi, D_env, D_model
-//(b7*) Model learning: chapter 04's ensemble of Gaussian networks, not of Gaussian processes.
+//(b8*) Model learning: chapter 04's ensemble of Gaussian networks, not of Gaussian processes.
 struct MaacTraining : Training {
   std::string algo;
   MaacNumbers numbers;  // of the last real step
