@@ -308,8 +308,8 @@ TEST_CASE("improve makes G_2 steps of policy, critics and temperature, on batche
   Transitions D_model(3, 1, 10), empty(3, 1, 10);
   D_model.add(w.D.sample(10, w.rng));
   MaacMemory memory;
-  const MaacNumbers n = improve(w.agent, w.model, w.D, D_model, {.G_2 = 7, .H = 2, .batch = 12, .real_ratio = Real(0.25)},
-                                memory, w.rng);
+  const MaacUpdates how{.G_2 = 7, .H = 2, .batch = 12, .real_ratio = Real(0.25)};
+  const MaacNumbers n = improve(w.agent, w.model, w.D, D_model, how, memory, w.rng);
   CHECK(w.agent.pi_opt.t == 7);
   CHECK(w.agent.Q_opt[0].t == 7);
   CHECK(w.agent.Q_opt[1].t == 7);
@@ -317,6 +317,7 @@ TEST_CASE("improve makes G_2 steps of policy, critics and temperature, on batche
   CHECK(memory.mixture.real.size() == 3);
   CHECK(memory.mixture.model.size() == 9);
   CHECK(memory.paths.xi_a.size() == 3);
+  CHECK((memory.paths.tape.nodes[0].value == memory.mixture.both.s).all());  // the start states
   CHECK(memory.paths.xi_a[0].cols() == 12);
   for (const Real x : {n.J, n.grad_norm, n.entropy, n.Q_loss}) CHECK(std::isfinite(x));
   CHECK_THROWS_AS(improve(w.agent, w.model, w.D, empty, {}, memory, w.rng), std::invalid_argument);
@@ -484,7 +485,7 @@ TEST_CASE("the clipped system: its values are those of simulated episodes, its r
   CHECK(x.J(x.theta) == Approx(sum / episodes).epsilon(0.01));
 }
 
-TEST_CASE("the clipped system: without errors a long objective has the true gradient, and any H the true value", "[14]") {
+TEST_CASE("the clipped system: without errors a long objective has the true gradient, any H the true value", "[14]") {
   const Clipped x;
   const Eigen::VectorXd V = x.value(x.theta);
   for (const int H : {0, 1, 7}) CHECK(x.J_hat(x.theta, V, H, 0, 1) == Approx(x.J(x.theta)).epsilon(1e-9));

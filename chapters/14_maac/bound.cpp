@@ -1,5 +1,6 @@
-// Lemma 4.2 and Theorem 4.1 (slide "Theoretic Bounds"): how far apart are two policies after a step of the exact gradient
-// and one of MAAC's, and what does that cost? Exact on a scalar system; the theorem with one alpha and as it is printed.
+// Lemma 4.2 and Theorem 4.1 (slide "Theoretic Bounds"): how far apart are two policies after a step of the exact
+// gradient and one of MAAC's, and what does that cost? Exact on a scalar system; the theorem with one alpha and as it
+// is printed.
 //
 //   build/14_maac_bound                  10 seeds, 500 systems: 5 s, 25 MB
 #include "autodiff/rng.h"
@@ -39,12 +40,14 @@ void log_random(int seed, int number, Rng& rng, RunLog& log) {
 void log_example(const Options& opt) {
   RunLog log(opt, {"H", "alpha", "tv", "tv_bound", "lost", "subtracted", "as_printed"}, "_example.csv");
   const Clipped x;
-  for (const int H : opt.horizon)
+  for (const int H : opt.horizon) {
+    const double gradient = x.gradient(), gradient_hat = x.gradient_hat(H, opt.slope_error, opt.Q_scale);
     for (double power = -3; power <= 0.01; power += 0.125) {
       const double alpha = std::pow(10, power);
-      const TwoSteps b(x, alpha, x.gradient(), x.gradient_hat(H, opt.slope_error, opt.Q_scale));
+      const TwoSteps b(x, alpha, gradient, gradient_hat);
       log.row(H, alpha, b.tv, b.tv_bound, b.eta - b.eta_hat, b.subtracted, b.as_printed);
     }
+  }
 }
 
 // From the CSV files: the example against alpha.
@@ -54,15 +57,15 @@ void plot(const Options& opt) {
   for (const int H : opt.horizon) {
     const Table rows = example.where("H", to_text(H));
     const std::vector<double> alpha = rows.numbers("alpha");
-    Panel tv{.title = "Lemma 4.2, H = " + to_text(H), .x_label = "α, step size", .y_label = "max_s D_TV", .log_x = true,
-             .log_y = true};
+    Panel tv{.title = "Lemma 4.2, H = " + to_text(H), .x_label = "α, step size", .y_label = "max_s D_TV",
+             .log_x = true, .log_y = true};
     tv.layers = {line("α c_3 |gradient error|", alpha, rows.numbers("tv_bound")),
                  dashed("exact", alpha, rows.numbers("tv"))};
     Panel lost{.title = "Theorem 4.1, H = " + to_text(H), .x_label = "α, step size",
-               .y_label = "average return lost", .log_x = true, .log_y = true};
-    lost.layers = {line("bound, one α", alpha, rows.numbers("subtracted")),
-                   line("bound as printed, α^2", alpha, rows.numbers("as_printed")),
-                   dashed("lost: after the exact step - after the other", alpha, rows.numbers("lost"))};
+               .y_label = "average return, and its bounds", .log_x = true, .log_y = true};
+    lost.layers = {line("one α", alpha, rows.numbers("subtracted")),
+                   line("as printed, α^2", alpha, rows.numbers("as_printed")),
+                   dashed("lost", alpha, rows.numbers("lost"))};
     for (double& y : lost.layers[2].y)
       if (y <= 0) y = NAN;  // MAAC's step was the better one: no logarithm
     figure.panels.insert(figure.panels.end(), {tv, lost});
@@ -105,13 +108,13 @@ int main(int argc, char** argv) {
     if (opt.redraw) return plot(opt);
     RunLog log(opt, {"seed", "system", "a", "theta", "sigma", "gamma", "r_max", "slope_error", "Q_scale", "H", "alpha",
                      "gradient", "gradient_hat", "tv", "tv_bound", "eta", "eta_hat", "subtracted", "as_printed"});
-    log_example(opt);
     Progress progress(opt, long(opt.seeds) * opt.systems, "", "systems");
     long done = 0;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
       for (int i = 0; i < opt.systems && !interrupted(); ++i) log_random(seed, i, rng, log), progress.show(++done);
     }
+    log_example(opt);
     const Table table = read_csv(opt.path(".csv"));
     if (!interrupted()) claim(opt, table);
     if (!opt.no_plot) plot(opt);

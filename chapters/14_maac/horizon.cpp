@@ -1,6 +1,6 @@
 // "Large H, i.e., long rollout, brings large gradient error" (slide "Theoretic Bounds", Lemma 4.1): the error of the
 // policy's gradient that is due to the model, and the one that is due to Q, against H. By hand on a scalar system; with
-// a learned model and a learned Q on a linear-quadratic task; and how large that gradient is while MAAC learns pendulum.
+// a learned model and a learned Q on a linear-quadratic task. And how large that gradient is while MAAC learns.
 //
 //   build/14_maac_horizon                1 seed: 30 s, 25 MB
 #include "chapters/00_toolbox/curves.h"    // curves
@@ -18,8 +18,8 @@ struct Options : MaacOptions {
   int models    = opt("models", 10, "learned models and critics of the linear-quadratic task, each seed", at_least(1));
   int data      = opt("data", 500, "transitions that each of them learns from", at_least(10));
   int Q_steps   = opt("Q-steps", 3000, "gradient steps of each learned Q", at_least(1));
-  std::vector<double> gain = opt("gain", std::vector<double>{-1.2, -1.6}, "K, its policy is a = K s; the sums want A + B K "
-                                 "to contract");
+  std::vector<double> gain = opt("gain", std::vector<double>{-1.2, -1.6},
+                                 "K, its policy is a = K s; the sums want A + B K to contract");
   std::vector<int> learn_horizon = opt("learn-horizon", std::vector<int>{0, 1, 3, 5, 10}, "H of MAAC on --env",
                                        range(0, 1000));
   static Preset lecture() {
@@ -140,11 +140,11 @@ void plot(const Options& opt) {
                     line("grad Q off by 10 %", H, rows.numbers("Q_error"))};
     panels.push_back(panel);
   }
-  panels.push_back(against_H("linear-quadratic task", "error over the true gradient"));
-  for (const auto& [column, label] : {std::pair("model_error", "learned model"), std::pair("Q_error", "learned Q"),
-                                      std::pair("error", "both, from the true gradient")})
+  panels.push_back(against_H("linear-quadratic task, learned", "error over the true gradient"));
+  for (const auto& [column, label] : {std::pair("model_error", "model"), std::pair("Q_error", "Q"),
+                                      std::pair("error", "both, and bias")})
     for (const Curve& c : curves(table, {}, "H", column)) panels.back().layers.push_back(line(label, c.x, c.mean));
-  panels.push_back(against_H("MAAC on " + opt.env, "norm of the policy's gradient, mean"));
+  panels.push_back(against_H("MAAC on " + opt.env, "mean norm of the gradient"));
   for (const Curve& c : curves(norms, {"clipping"}, "H", "grad_norm"))
     panels.back().layers.push_back(line(c.label, c.x, c.mean));
   for (Panel& panel : panels)
@@ -161,7 +161,7 @@ std::vector<double> log_ratio(const Table& table, const std::string& column, int
   return result;
 }
 
-// By hand: of neighbours in H, how often the model's part does not rise, and Q's does not fall. Learned: with intervals.
+// By hand: how often the model's part falls, or Q's rises, between neighbours in H. Learned: with intervals.
 void claim(const Options& opt) {
   const Table scalar = read_csv(opt.path("_scalar.csv")), table = read_csv(opt.path(".csv"));
   const Table norms = read_csv(opt.path("_norm.csv"));

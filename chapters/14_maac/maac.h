@@ -1,4 +1,4 @@
-// The inner loop of MAAC (slide "MAAC Algorithm", lines 8 to 12). It reads no option: H, G_2 and the ratio are arguments.
+// The inner loop of MAAC (slide "MAAC Algorithm", lines 8 to 12). It reads no option.
 #pragma once
 #include "chapters/00_toolbox/errors.h"  // interrupted
 #include "chapters/06_mbpo/mbpo.h"       // Mixture

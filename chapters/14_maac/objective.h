@@ -46,7 +46,7 @@ struct Objective {
 //(b1) J_pi(theta) = E[ sum_{t=0}^{H-1} gamma^t r(s_t) + gamma^H Q(s_H, a_H) ],  s_{t+1} ~ f_hat(s_t, a_t),
 // a_t ~ pi_theta(s_t), with the entropy bonus -beta log pi(a_t|s_t) at each t <= H. From s_0 (state_dim, batch), as the
 // mean over the batch; H and the noise are those of `paths`. The gradient reaches the parameters of pi alone. A Policy
-// has sample(s, xi), a Model sample(s, a, xi) and terminated(s_next); Q(s, a) is (1, batch). gamma and beta are numbers.
+// has sample(s, xi), a Model sample(s, a, xi) and terminated(s_next); Q(s, a) is (1, batch).
 template <class Policy, class Model, class Critic>
 Objective objective(Policy& pi, const Model& f_hat, const Critic& Q, const Mat& s_0, Paths& paths, Real gamma,
                     Real beta) {
@@ -75,9 +75,9 @@ struct MaacNumbers {
   Real entropy = NAN, Q_loss = NAN;
 };
 
-//(b9) Policy Optimization: J_pi with Q_psi = min_j Q_j, + beta H(pi_theta): one step of pi_opt up its gradient, which is
-// clipped to max_norm; beta = alpha is learned as SAC does. From s_0 (state_dim, batch) through an elite that is drawn.
-// With H = 0 this is SAC's policy_step. Throws NotFinite.
+//(b9) Policy Optimization: J_pi with Q_psi = min_j Q_j, + beta H(pi_theta): one step of pi_opt up its gradient, which
+// is clipped to max_norm; beta = alpha is learned as SAC does. From s_0 (state_dim, batch) through an elite that is
+// drawn. With H = 0 this is SAC's policy_step. Throws NotFinite.
 inline MaacNumbers ascend(Sac& agent, const LearnedModel& model, const Mat& s_0, int H, Real max_norm, Paths& paths,
                           Rng& rng) {
   const PathModel f_hat{model.env, model.p.elite(int(rng.below(model.p.elites.size())))};
@@ -94,8 +94,8 @@ inline MaacNumbers ascend(Sac& agent, const LearnedModel& model, const Mat& s_0,
   return numbers;
 }
 
-//(b10*) Q-function Learning: J_Q(psi) = E[(Q_psi(s, a) - (r + gamma Q_psi(s', a')))^2], as SAC: two critics, lagged copies
-// in the target, which has its entropy. Returns the sum of both losses. Throws NotFinite.
+//(b10*) Q-function Learning: J_Q(psi) = E[(Q_psi(s, a) - (r + gamma Q_psi(s', a')))^2], as SAC: two critics, lagged
+// copies in the target, which has its entropy. Returns the sum of both losses. Throws NotFinite.
 inline Real learn_Q(Sac& agent, const Batch& b, Rng& rng) {
   agent.xi_next.resize(agent.pi.action_dim(), b.size());
   rng.fill_normal(agent.xi_next);
