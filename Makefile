@@ -292,6 +292,8 @@ CLAIMS_12_svg_ddpg := --seeds 5
 CLAIMS_12_svg_small_model := --seeds 3
 CLAIMS_12_svg_svg0 := --seeds 5
 CLAIMS_12_svg_svg1 := --seeds 5
+CLAIMS_14_maac := --seeds 5 --horizon 0,1,3,5,10
+CLAIMS_14_maac_horizon := --seeds 5
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
@@ -326,10 +328,11 @@ long shift_loss build/08_ampo_model_loss --data 300 --seeds 10
 resumable swimmer_ampo build/08_ampo --env swimmer --seeds 3 --steps 20000 --compare
 long autombpo build/09_autombpo_train --continue
 resumable hopper_bmpo build/07_bmpo --env hopper --preset paper --steps 20000
+resumable cartpole_swingup_maac build/14_maac --env cartpole_swingup --seeds 5 --compare
 grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 endef
 export LONG_CLAIMS
-claims-long: $(addprefix build/,06_mbpo 06_mbpo_experiments 07_bmpo 08_ampo 08_ampo_model_loss 09_autombpo_train)
+claims-long: $(addprefix build/,06_mbpo 06_mbpo_experiments 07_bmpo 08_ampo 08_ampo_model_loss 09_autombpo_train 14_maac)
 	@eval "$$LONG_CLAIMS"
 
 bench: build/bench

@@ -52,7 +52,12 @@ struct Normaliser {
 
  private:
   static Mat broadcast_to(const Mat& like, const Mat& x) { return broadcast(x, like.rows(), like.cols()); }
-  static Mat broadcast_to(Var, const Mat& x) { return x; }  // a Var is broadcast by its arithmetic
+  template <class E> static Var broadcast_to(Var like, const E& x) {  // straight into the tape's memory
+    return like.tape->constant([&](Mat& y) {
+      y.resize(like.rows(), like.cols());
+      y.col(0) = x.col(0), y.rightCols(y.cols() - 1).colwise() = y.col(0);
+    });
+  }
 };
 
 //(b2) Gaussian NN. The last layer: a hidden vector h becomes mean and log-variance, the latter kept between two learned
@@ -70,7 +75,8 @@ struct GaussianHead {
   Gaussian<Mat> operator()(const Mat& h) const { return forward(*this, h, max_log_var.value, min_log_var.value); }
   Gaussian<Var> operator()(Var h) { return forward(*this, h, h.tape->param(max_log_var), h.tape->param(min_log_var)); }
   Gaussian<Var> operator()(Var h) const {
-    return forward(*this, h, h.tape->constant(max_log_var.value), h.tape->constant(min_log_var.value));
+    const auto repeated = [h](const Param& p) { return h.tape->constant(p.value.replicate(1, h.cols())); };
+    return forward(*this, h, repeated(max_log_var), repeated(min_log_var));
   }
 
   template <class Ar> void io(Ar& ar) {

@@ -66,3 +66,4 @@ void bench_envs();
 void bench_pets();
 void bench_sac();
 void bench_mbpo();
+void bench_maac();

@@ -65,4 +65,5 @@ int main(int argc, char** argv) {
   if (group.empty() || group == "pets") bench_pets();
   if (group.empty() || group == "sac") bench_sac();
   if (group.empty() || group == "mbpo") bench_mbpo();
+  if (group.empty() || group == "maac") bench_maac();
 }

@@ -1,0 +1,68 @@
+// A linear-quadratic task with everything known: Q, and the gradient of the return.
+//
+//   s' = A s + B a,   r = -(|s|^2 + |a|^2 / 10),   a = K s
+#pragma once
+#include "chapters/14_maac/objective.h"
+
+struct LinearQuadratic : EnvOf<LinearQuadratic> {
+  Mat A, B;  // (state_dim, state_dim), (state_dim, action_dim)
+
+  // As it is: a cart that is pushed, position and speed, 0.3 s a step.
+  explicit LinearQuadratic(const Mat& A_ = (Mat(2, 2) << 1, 0.3, 0, 1).finished(),
+                           const Mat& B_ = (Mat(2, 1) << 0.045, 0.3).finished())
+      : A(A_), B(B_) {
+    name = "linear_quadratic", about = "bring a linear system to rest", reward_rule = "-(|s|^2 + |a|^2 / 10)";
+    state_dim = int(A.rows()), action_dim = int(B.cols()), time_limit = 50;
+    action_scale.assign(action_dim, 1), sim_names.assign(state_dim, "s");
+  }
+  Sim start(Rng&) const override { return Sim::Zero(state_dim + 1, 1); }
+  Sim advance(const Sim& sim, const Sim& a) const override {
+    Sim next = sim;
+    next.topRows(state_dim) = (A.matrix().cast<double>() * sim.topRows(state_dim).matrix() +
+                               B.matrix().cast<double>() * a.matrix()).array();
+    next.row(state_dim) += 1;
+    return next;
+  }
+  Sim observation(const Sim& sim) const override { return sim.topRows(state_dim); }
+  template <class T> T reward_of(const T& s, const T& a, const T&) const {
+    return -(colwise_sum(T(square(s))) + 0.1 * colwise_sum(T(square(a))));
+  }
+  Drawing draw(const Sim&) const override { return {}; }
+
+  // As a model of itself for objective(): without noise.
+  PathStep sample(Var s, Var a, const Mat&) const { return {reward_of(s, a, s), matmul(A, s) + matmul(B, a)}; }
+};
+
+// a = K s, without noise.
+struct LinearPolicy {
+  Param K;  // (action_dim, state_dim)
+  explicit LinearPolicy(const Mat& K_) : K{K_, Mat::Zero(K_.rows(), K_.cols())} {}
+  Sampled<Var> sample(Var s, const Mat&) {
+    return {matmul(s.tape->param(K), s), s.tape->constant(Mat::Zero(1, s.cols()))};
+  }
+};
+
+// What is known of it, in double, with M = A + B K the closed loop and C = I + K^T K / 10:
+//   V(s) = -s^T P s,   P = C + gamma M^T P M;   Sigma = sum_t gamma^t E[s_t s_t^T] = E[s_0 s_0^T] + gamma M Sigma M^T
+//   dJ/dK = -2 (K / 10 + gamma B^T P M) Sigma
+struct LinearSolution {
+  Mat P, gradient;  // (state_dim, state_dim), as K
+
+  // s_0 (state_dim, n). The sums must converge: sqrt(gamma) M has its eigenvalues inside the unit circle.
+  LinearSolution(const LinearQuadratic& task, const Mat& K_, const Mat& s_0, double gamma) {
+    using Matrix = Eigen::MatrixXd;
+    const Matrix A = task.A.matrix().cast<double>(), B = task.B.matrix().cast<double>(), K = K_.matrix().cast<double>();
+    const Matrix s = s_0.matrix().cast<double>(), M = A + B * K, E = s * s.transpose() / double(s.cols());
+    const Matrix C = Matrix::Identity(A.rows(), A.cols()) + 0.1 * K.transpose() * K;
+    Matrix p = C, Sigma = E;
+    for (int i = 0; i < 1000; ++i) p = C + gamma * M.transpose() * p * M, Sigma = E + gamma * M * Sigma * M.transpose();
+    P = p.array().cast<Real>();
+    gradient = (-2 * (0.1 * K + gamma * B.transpose() * p * M) * Sigma).array().cast<Real>();
+  }
+};
+
+// Q(s, a) = r - gamma s'^T P s'
+inline Var exact_Q(const LinearQuadratic& task, const Mat& P, Real gamma, Var s, Var a) {
+  const auto [r, s_next] = task.sample(s, a, {});
+  return r - gamma * colwise_sum(s_next * matmul(P, s_next));
+}
