@@ -130,7 +130,9 @@ TEST_CASE("at real ratio 1 no model is trained and none is asked, also where the
   const AutoOptions opt = options_of(dir, {"--smoke", "--real-ratio", "0.9"});
   HyperRun run(opt, 0);
   run.h = changed(opt, run.h, choice(1, 2, 1, 1));
+  run.Q_loss = 1e9;  // of the steps before
   run.step();
+  CHECK(run.Q_loss < 1e6);
   CHECK((run.h.real_ratio == 1 && !run.learned && run.x.D_model.size == 0));
   run.h = changed(opt, run.h, choice(0, 0, 1, 1));  // not asked for, but there is none yet
   run.step();

@@ -131,7 +131,7 @@ double distance(const Jacobian& a, const Jacobian& b) { return ::distance(a.arra
 
 struct Learner {
   Policy pi;
-  Model f;
+  SvgModel f;
   Transitions trajectory;
 
   Learner(Env& env, bool learned_reward, int steps, std::uint64_t seed)
@@ -551,7 +551,7 @@ TEST_CASE("pathwise and score-function gradients: known moments, and the same me
   const int n = 200000;
   const Estimates one = estimate(1, n, rng);
   // T = 1: J = -1 - 0.1 (theta + 0.5 eta)^2, pathwise -0.2 (theta + 0.5 eta): mean 0.1, variance 0.01
-  const Moments pathwise = moments(one.pathwise), score = moments(one.score);
+  const SampleMoments pathwise = moments(one.pathwise), score = moments(one.score);
   CHECK(near(pathwise.mean, 0.1, 1e-3));
   CHECK(near(pathwise.variance, 0.01, 2e-4));
   double mean = 0, square = 0;  // score: 2 eta J, by quadrature
@@ -565,7 +565,7 @@ TEST_CASE("pathwise and score-function gradients: known moments, and the same me
   CHECK(near(score.variance, square - mean * mean, 0.02));
 
   const Estimates five = estimate(5, n, rng);
-  const Moments p = moments(five.pathwise), q = moments(five.score);
+  const SampleMoments p = moments(five.pathwise), q = moments(five.score);
   CHECK(std::abs(p.mean - q.mean) < 4 * std::sqrt((p.variance + q.variance) / n));
   CHECK(q.variance > 10 * p.variance);
 }

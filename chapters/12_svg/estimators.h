@@ -30,10 +30,10 @@ inline Estimates estimate(int T, int n, Rng& rng) {
   return {theta.grad(), score};
 }
 
-struct Moments {
+struct SampleMoments {
   double mean, variance;
 };
-inline Moments moments(const Mat& x) {
+inline SampleMoments moments(const Mat& x) {
   const Eigen::ArrayXXd wide = x.cast<double>();
   return {wide.mean(), (wide - wide.mean()).square().sum() / double(wide.size() - 1)};
 }

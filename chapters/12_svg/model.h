@@ -11,13 +11,13 @@ template <class T> struct Step {
 
 // One Gaussian network predicts [r, net_target(s, s')] from [net_input(s), a]. The reward is the environment's own
 // formula, which is known and differentiable, or what the network says.
-struct Model {
+struct SvgModel {
   const Env& env;
   bool learned_reward;
   Ensemble net;
 
   // Throws std::invalid_argument as EnsembleOptions::check.
-  Model(const Env& env, bool learned_reward, EnsembleOptions how, Rng& rng)
+  SvgModel(const Env& env, bool learned_reward, EnsembleOptions how, Rng& rng)
       : env(env), learned_reward(learned_reward), net(inputs(env), outputs(env), how, rng) {}
 
   //(b9) s' = f_hat(s, a, xi), xi ~ rho(xi) = N(0, 1), and r(s, a). s (state_dim, n), a (action_dim, n), xi as infer

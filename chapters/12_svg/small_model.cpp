@@ -79,7 +79,7 @@ void run(const Options& opt, int seed, RunLog& log, Progress& progress) {
   for (const auto& [model, how] : {std::pair<std::string, WhiteboxOptions>("large", opt), {"small", opt.small_model()}})
     for (const std::string algo : {"svg_inf", "svg1"}) {
       Rng eval_rng(~std::uint64_t(seed));
-      const auto after = [&](long step, const Policy& pi, const Model& f_hat) {
+      const auto after = [&](long step, const Policy& pi, const SvgModel& f_hat) {
         progress.show(++done);
         if (opt.eval_every == 0 || step % opt.eval_every != 0 || interrupted()) return;
         const Evaluation e = evaluate(opt, pi, *env, eval_rng, [](const Mat&) { return 0.0; });

@@ -30,7 +30,7 @@ struct Svg1Options {
 struct Svg1 {
   Svg1Options options;
   Policy pi;
-  Model f_hat;
+  SvgModel f_hat;
   MLP V, V_targ;  // V(s) and its lagged copy
   Adam pi_opt, V_opt;
   Tape pi_tape, V_tape;

@@ -14,7 +14,7 @@ struct SvgInfOptions {
 struct SvgInf {
   SvgInfOptions options;
   Policy pi;
-  Model f_hat;
+  SvgModel f_hat;
   Adam pi_opt;
 
   SvgInf(const Env& env, const SvgInfOptions& o, bool learned_reward, const EnsembleOptions& model, Rng& rng)

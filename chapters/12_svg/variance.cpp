@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
       Rng rng(seed);
       for (int T = 1; T <= opt.horizon && !interrupted(); ++T) {
         const Estimates g = estimate(T, opt.samples, rng);
-        const Moments pathwise = moments(g.pathwise), score = moments(g.score);
+        const SampleMoments pathwise = moments(g.pathwise), score = moments(g.score);
         ratio = score.variance / pathwise.variance;
         log.row(seed, T, pathwise.mean, score.mean, pathwise.variance, score.variance, ratio);
         progress.show(long(seed - opt.seed) * opt.horizon + T, ratio);
