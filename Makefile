@@ -329,7 +329,7 @@ long shift_loss build/08_ampo_model_loss --data 300 --seeds 10
 resumable swimmer_ampo build/08_ampo --env swimmer --seeds 3 --steps 20000 --compare
 long autombpo build/09_autombpo_train --continue
 resumable hopper_bmpo build/07_bmpo --env hopper --preset paper --steps 20000
-resumable cartpole_swingup_maac build/14_maac --env cartpole_swingup --seeds 5 --compare
+resumable cartpole_swingup_maac build/14_maac --env cartpole_swingup --steps 6000 --seeds 5 --compare
 grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
 endef
 export LONG_CLAIMS

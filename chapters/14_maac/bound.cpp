@@ -2,7 +2,7 @@
 // gradient and one of MAAC's, and what does that cost? Exact on a scalar system; the theorem with one alpha and as it
 // is printed.
 //
-//   build/14_maac_bound                  10 seeds, 500 systems: 5 s, 25 MB
+//   build/14_maac_bound                  10 seeds, 500 systems: 2 s, 25 MB
 #include "autodiff/rng.h"
 #include "chapters/00_toolbox/claims.h"    // Claims
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted

@@ -2,7 +2,7 @@
 // policy's gradient that is due to the model, and the one that is due to Q, against H. By hand on a scalar system; with
 // a learned model and a learned Q on a linear-quadratic task. And how large that gradient is while MAAC learns.
 //
-//   build/14_maac_horizon                1 seed: 30 s, 25 MB
+//   build/14_maac_horizon                1 seed: 35 s, 25 MB
 #include "chapters/00_toolbox/curves.h"    // curves
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
 #include "chapters/06_mbpo/claims.h"       // Claims
