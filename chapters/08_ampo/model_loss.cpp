@@ -73,6 +73,7 @@ struct Beside {
   }
 };
 
+// The errors of the three models, one step where branches of the first lead, and along branches of their own.
 void measure(const Options& opt, const std::deque<Beside>& models, const SquashedGaussian& pi, const Transitions& D,
              int seed, long step, Rng rng, RunLog& log) {
   const Env& env = models[0].model.env;
