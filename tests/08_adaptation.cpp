@@ -55,8 +55,8 @@ TEST_CASE("adaptation moves each member's extractor and leaves decoder and stand
     adaptation.adapt(t.model, t.real, t.simulated, 3, rng);
     for (std::size_t m = 0; m < t.model.members.size(); ++m) {
       const Member &now = t.model.members[m], &was = before.model.members[m];
-      CHECK(bytes(now.head) == bytes(was.head));
-      CHECK(bytes(now.input) == bytes(was.input));
+      CHECK((bytes(now.head) == bytes(was.head)));
+      CHECK((bytes(now.input) == bytes(was.input)));
       for (std::size_t i = 0; i < now.extractor.layers.size(); ++i) {
         CHECK((now.extractor.layers[i].W.value != was.extractor.layers[i].W.value).any());
         CHECK((now.extractor.layers[i].W.value - was.extractor.layers[i].W.value).abs().maxCoeff() < 1e-3);
@@ -71,9 +71,9 @@ TEST_CASE("no steps, or no distance: nothing moves", "[08]") {
   const std::string before = bytes(t.model);
   Adaptation none(t.model, {.distance = "none"}, rng), w1(t.model, {}, rng);
   none.adapt(t.model, t.real, t.simulated, 10, rng);
-  CHECK(bytes(t.model) == before);
+  CHECK((bytes(t.model) == before));
   w1.adapt(t.model, t.real, t.simulated, 0, rng);
-  CHECK(bytes(t.model) == before);
+  CHECK((bytes(t.model) == before));
 }
 
 TEST_CASE("adaptation brings the features together, by either distance", "[08][train]") {
@@ -133,7 +133,7 @@ TEST_CASE("adaptation gives the same numbers with one thread and with two", "[08
       return bytes(t.model) + bytes(adaptation);
     });
   };
-  CHECK(adapted(1) == adapted(2));
+  CHECK((adapted(1) == adapted(2)));
 }
 
 TEST_CASE("MMD of adaptation has a gradient where the distance is 0 or below", "[08]") {
@@ -195,7 +195,7 @@ TEST_CASE("each step of the critic has real and simulated inputs of its own", "[
     const Mat real = draw(t.real), simulated = draw(t.simulated);
     critics[0].step(f.features(real), f.features(simulated), rng);
   }
-  CHECK(bytes(adaptation.critics[0]) == bytes(critics[0]));
+  CHECK((bytes(adaptation.critics[0]) == bytes(critics[0])));
 }
 
 TEST_CASE("no bandwidths: the median heuristic of the batch", "[08]") {
@@ -210,8 +210,8 @@ TEST_CASE("no bandwidths: the median heuristic of the batch", "[08]") {
     return bytes(t.model.members[0]);
   };
   const Real median = median_heuristic(f.features(real), f.features(simulated));
-  CHECK(adapted({}) == adapted({median}));
-  CHECK(adapted({}) != adapted({3 * median}));
+  CHECK((adapted({}) == adapted({median})));
+  CHECK((adapted({}) != adapted({3 * median})));
 }
 
 TEST_CASE("inputs that are missing or not finite, in the last column too, and options without a meaning: refused",
@@ -228,7 +228,7 @@ TEST_CASE("inputs that are missing or not finite, in the last column too, and op
     CHECK_THROWS_AS(adaptation.adapt(t.model, t.real, bad, 1, rng), NotFinite);
     CHECK_THROWS_AS(adaptation.adapt(t.model, Mat(3, 0), t.simulated, 1, rng), std::invalid_argument);
     CHECK_THROWS_AS(adaptation.adapt(t.model, t.real, Mat(3, 0), 1, rng), std::invalid_argument);
-    CHECK(bytes(t.model) == before);
+    CHECK((bytes(t.model) == before));
   }
   const Real infinite = std::numeric_limits<Real>::infinity();
   for (const AdaptationOptions& o :
@@ -299,8 +299,8 @@ TEST_CASE("adapt_model: inputs of D_env are the source, of D_model the target; M
     y.adaptation.adapt(y.model.p, real, simulated, 5, y.adapt_rng);
     CHECK(x.mmd2_after == distance());
     CHECK((x.mmd2_after != x.mmd2_before) == (algo != "mbpo"));
-    CHECK(bytes(x.model) == bytes(y.model));
-    CHECK(bytes(x.adaptation) == bytes(y.adaptation));
+    CHECK((bytes(x.model) == bytes(y.model)));
+    CHECK((bytes(x.adaptation) == bytes(y.adaptation)));
     CHECK(x.adapt_rng.state == y.adapt_rng.state);
     CHECK(x.adapted == (algo != "mbpo"));
   }
@@ -317,9 +317,9 @@ TEST_CASE("a run that was saved goes on as if nothing had happened, loaded where
     SaveArchive archive;
     x.io(archive);
     load_members("", archive.file, loaded);
-    CHECK(bytes(loaded) == bytes(x));
+    CHECK((bytes(loaded) == bytes(x)));
     adapt_model(x, 3), adapt_model(loaded, 3);
-    CHECK(bytes(loaded) == bytes(x));
+    CHECK((bytes(loaded) == bytes(x)));
   }
 }
 
@@ -338,7 +338,7 @@ TEST_CASE("--save keeps a model that was trained after its adaptation", "[08]") 
     CHECK_FALSE(y.adapted);
     save_learned(opt, x);
     load_learned(dir / "x", loaded);
-    CHECK(bytes(loaded.model) == bytes(y.model));
+    CHECK((bytes(loaded.model) == bytes(y.model)));
   }
 }
 
