@@ -489,6 +489,21 @@ TEST_CASE("one seed is unclear however far it lies, an exact number is judged it
   CHECK(claims.between("c", "s", exact(15), 14, 14) == "does not hold");
 }
 
+TEST_CASE("differences that are 0 in every seed say nothing against a limit of 0; an exact 0 does", "[00][claims]") {
+  const Scratch dir;
+  Claims claims(parsed(dir));
+  const std::vector<double> none = {0, 0, 0}, little = {1e-9, 1e-9, 1e-9};
+  CHECK(claims.at_least("c", "s", none, 0) == "unclear");
+  CHECK(claims.at_most("c", "s", none, 0) == "unclear");
+  CHECK(claims.at_least("c", "s", none, -1) == "holds");
+  CHECK(claims.at_most("c", "s", none, 1) == "holds");
+  CHECK(claims.at_least("c", "s", none, 1) == "does not hold");
+  CHECK(claims.at_least("c", "s", little, 0) == "holds");
+  CHECK(claims.at_least("c", "s", std::vector<double>{2, 2, 2}, 2) == "holds");
+  CHECK(claims.at_most("c", "s", exact(0), 0) == "holds");
+  CHECK(claims.at_least("c", "s", exact(0), 0) == "holds");
+}
+
 TEST_CASE("the claims file names claim, slide, expectation, measurement, interval and seeds", "[00][claims]") {
   const Scratch dir;
   const Options opt = parsed(dir, {"--seed", "10", "--seeds", "5"});

@@ -11,6 +11,7 @@
 #include "chapters/08_ampo/critic.h"
 #include "chapters/08_ampo/domain.h"
 #include "chapters/08_ampo/mmd.h"
+#include "chapters/08_ampo/model_error.h"
 #include "chapters/08_ampo/multi_step.h"
 #include "chapters/08_ampo/shifted_normals.h"
 #include "chapters/08_ampo/simulator_state.h"
@@ -210,10 +211,13 @@ TEST_CASE("a critic's step: descends, decays, draws u from rng, refuses other sh
   CHECK_THROWS_AS(critic.step(src, cols(tgt, 0, 63), rng), std::invalid_argument);
   CHECK_THROWS_AS(critic.step(src, rows(tgt, 0, 1), rng), std::invalid_argument);
   CHECK_THROWS_AS(critic.step(Mat(2, 0), Mat(2, 0), rng), std::invalid_argument);
-  Mat bad = src;
-  bad(1, 3) = std::nan("");
   const Mat W = critic.f.layers[0].W.value;
-  CHECK_THROWS_AS(critic.step(bad, tgt, rng), NotFinite);
+  for (const int j : {0, 3, 63}) {
+    Mat bad = src;
+    bad(1, j) = std::nan("");
+    CHECK_THROWS_AS(critic.step(bad, tgt, rng), NotFinite);
+    CHECK_THROWS_AS(critic.step(tgt, bad, rng), NotFinite);
+  }
   CHECK((critic.f.layers[0].W.value == W).all());
 }
 
@@ -561,6 +565,31 @@ TEST_CASE("W1 of measures on points is that of sorted samples", "[08]") {
   CHECK(TwoDomains{x, normal_on(x, 0), normal_on(x, 2.5), x, x}.w1() == Approx(2.5).epsilon(1e-6));
 }
 
+TEST_CASE("normal_on has the normal's mean and variance; random_lipschitz rises as often as it falls", "[08]") {
+  const Vector x = Vector::LinSpaced(2001, -10, 13);
+  for (const double mean : {0.0, 2.5}) {
+    const Vector mu = normal_on(x, mean);
+    CHECK(mu.sum() == Approx(1));
+    CHECK(mu.dot(x) == Approx(mean).margin(1e-6));
+    CHECK(mu.dot((x.array() - mean).square().matrix()) == Approx(1).epsilon(1e-4));
+  }
+  Rng rng(128);
+  const double K = 2;
+  double sum = 0, square = 0;
+  int rises = 0, n = 0;
+  for (int i = 0; i < 100; ++i) {
+    const Vector at = Vector::LinSpaced(101, 0, 10), h = random_lipschitz(at, K, rng);
+    for (int j = 0; j < 100; ++j, ++n) {
+      const double slope = (h[j + 1] - h[j]) / (at[j + 1] - at[j]);
+      sum += slope, square += slope * slope, rises += slope > 0;
+    }
+  }
+  const double deviation = K / std::sqrt(3.0);  // of a uniform in [-K, K]
+  CHECK(std::abs(sum / n) < 4 * deviation / std::sqrt(double(n)));
+  CHECK(square / n == Approx(deviation * deviation).epsilon(0.05));
+  CHECK(std::abs(double(rises) / n - 0.5) < 0.02);
+}
+
 TEST_CASE("Theorem 1 holds for every hypothesis, is attained, and fails without lambda or with too small a K", "[08]") {
   Rng rng(121);
   int no_lambda = 0, same = 0;
@@ -681,6 +710,112 @@ TEST_CASE("branches in a perfect model are those of reality, at no distance; tho
   CHECK(b.model.cols() == 2);
   CHECK(b.real.cols() == 2);
   CHECK(b.sim.cols() == 2);
+}
+
+namespace {
+
+NextStates reality(const Env& env) {
+  return [&env](const Mat& s, const Mat& a) { return env.observe(env.simulate(simulator_state(env, s), a)); };
+}
+Mat first_states(const Env& env, int n, Rng& rng) {
+  Mat s(env.state_dim, n);
+  for (int j = 0; j < n; ++j) s.col(j) = env.observe(env.start(rng));
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("a perfect model has no error, in one step or along branches; of identical models the ratio is 0", "[08]") {
+  Rng rng(129);
+  for (const char* name : {"pendulum", "inverted_pendulum"}) {
+    INFO(name);
+    const std::unique_ptr<Env> env = make_env(name);
+    const SquashedGaussian pi(env->state_dim, env->action_dim, {8}, rng);
+    const Mat s = first_states(*env, 30, rng);
+    Normaliser z(env->state_dim);
+    z.fit(s);
+    const NextStates truth = reality(*env);
+    const NextStates wrong = [&](const Mat& s, const Mat& a) { return Mat(truth(s, a) + Real(0.01)); };
+    for (const bool perfect_leads : {true, false}) {
+      const std::vector<NextStates> models = perfect_leads ? std::vector{truth, wrong, wrong}
+                                                           : std::vector{wrong, truth, wrong};
+      const std::vector<ModelErrors> e = model_errors(*env, models, pi, s, 10, z, rng);
+      const ModelErrors &perfect = e[perfect_leads ? 0 : 1], &other = e[perfect_leads ? 1 : 0], &same = e[2];
+      CHECK(perfect.as_it_is < 100 * rounding);
+      CHECK(perfect.put_back < 100 * rounding);
+      REQUIRE(perfect.branch.size() == 10);
+      CHECK(*std::max_element(perfect.branch.begin(), perfect.branch.end()) < 100 * rounding);
+      CHECK(other.put_back > 1e-6);
+      CHECK(other.branch[9] > 10 * perfect.branch[9]);
+      CHECK(other.as_it_is == same.as_it_is);
+      CHECK(other.put_back == same.put_back);
+      CHECK(log_ratio(other.branch, same.branch) == 0);
+      CHECK(relative_change(other.branch, same.branch) == 0);
+      double expected = 0;  // 0.01 in each dimension
+      for (int i = 0; i < env->state_dim; ++i) expected += std::pow(0.01 / double(z.std(i, 0)), 2) / env->state_dim;
+      CHECK(other.put_back == Approx(expected).epsilon(1e-3));
+    }
+  }
+}
+
+TEST_CASE("off the circle a model errs by its distance from it; put back only by what it gets wrong", "[08]") {
+  const std::unique_ptr<Env> env = make_env("pendulum");
+  Rng rng(130);
+  Normaliser z(3);
+  z.fit(first_states(*env, 100, rng));
+  Mat s = first_states(*env, 20, rng);
+  s.topRows(2) *= Real(1.5);
+  const NextStates truth = reality(*env);
+  const NextStates stays_off = [&](const Mat& s, const Mat& a) {  // right about the angle
+    Mat next = truth(s, a);
+    for (int j = 0; j < s.cols(); ++j) next.col(j).head(2) *= std::sqrt(s.col(j).head(2).square().sum());
+    return next;
+  };
+  const OneStep e = one_step_error(*env, stays_off, s, rng.uniform(1, 20, -1, 1), z);
+  CHECK(e.as_it_is.minCoeff() > 0.05);
+  CHECK(e.put_back.maxCoeff() < 100 * rounding);
+}
+
+TEST_CASE("a branch counts until it ends, in reality or in one of the models", "[08]") {
+  const std::unique_ptr<Env> env = make_env("inverted_pendulum");
+  Rng rng(131);
+  const SquashedGaussian pi(4, 1, {8}, rng);
+  Normaliser z(4);
+  const Mat s = first_states(*env, 20, rng);
+  const NextStates truth = reality(*env);
+  const NextStates falls = [&](const Mat& s, const Mat& a) {  // where the cart is on the right; what follows is wrong
+    Mat next = truth(s, a);
+    for (int j = 0; j < s.cols(); ++j)
+      if (s(1, j) > 0.5) next.col(j) = 100;
+      else if (s(0, j) > 0) next(1, j) = 1;
+    return next;
+  };
+  const NextStates all_fall = [&](const Mat& s, const Mat& a) {
+    Mat next = truth(s, a);
+    next.row(1) = Mat::Ones(1, s.cols());
+    return next;
+  };
+  const int right = int((s.row(0) > 0).count());
+  REQUIRE((0 < right && right < 20));
+  for (const std::vector<NextStates>& models : {std::vector{falls, truth}, std::vector{truth, falls}}) {
+    for (const ModelErrors& e : model_errors(*env, models, pi, s, 4, z, rng)) {
+      CHECK(e.as_it_is < 1);  // of a fallen one it is 100^2
+      REQUIRE(e.branch.size() == 4);
+      CHECK(e.branch[3] < 100 * rounding);
+    }
+  }
+  for (const ModelErrors& e : model_errors(*env, {truth, all_fall}, pi, s, 4, z, rng)) CHECK(e.branch.empty());
+}
+
+TEST_CASE("the mean of log ratios and the change of a sum, by hand; nothing of different numbers", "[08]") {
+  CHECK(log_ratio({100, 1}, {1, 1}) == Approx(1));
+  CHECK(log_ratio({2, 3}, {2, 3}) == 0);
+  CHECK(relative_change({1, 2}, {2, 4}) == Approx(-0.5));
+  CHECK(relative_change({2, 3}, {2, 3}) == 0);
+  for (const auto& f : {log_ratio, relative_change}) {
+    CHECK(std::isnan(f({1, 2}, {1})));
+    CHECK(std::isnan(f({}, {})));
+  }
 }
 
 TEST_CASE("pieces never cross the end of an episode, nor the seam of a full store", "[08]") {

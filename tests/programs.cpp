@@ -286,6 +286,7 @@ TEST_CASE("a training that is killed at any moment and resumed writes the same C
   for (const std::string& program : programs())
     if (has_option(program, "--checkpoint")) check_killed_and_resumed(program, "0");
   check_killed_and_resumed("07_bmpo", "0", {"--ablation"});
+  check_killed_and_resumed("08_ampo", "0", {"--compare", "--adapt-steps", "20"});
 }
 
 TEST_CASE("the controller's training is killed and continued: the same CSV, and no finished run again", "[program]") {

@@ -19,7 +19,9 @@ inline Measured exact(double x) {
 }
 
 // `holds`: the whole 95 % interval over seeds (of an exact computation: the number) is on the claimed side, its limit
-// included; `does not hold`: it is on the other; else `unclear`. One seed has no interval: always `unclear`, as is NaN.
+// included; `does not hold`: it is on the other; else `unclear`. One seed has no interval: always `unclear`, as is NaN,
+// and as are seeds whose values are all exactly 0 where the limit is 0: two runs that are both at their best, or that
+// did the same, say nothing about which is better.
 //
 //   Claims claims(opt);
 //   claims.at_most("n = 50 is at the shortest path within 6 episodes", "Dyna-Q on a Simple Maze", episodes, 6);

@@ -67,6 +67,11 @@ struct AmpoOptions : MbpoOptions {
     MbpoOptions::check();
     if (!uses_model()) throw BadInput("--real-ratio 1: AMPO learns from its model; 06_mbpo has SAC");
     check_schedule("--adapt-steps", adapt_steps);
+    const bool adapts = (compare || distance != "none") && std::max(adapt_steps[adapt_steps.size() / 2],
+                                                                    adapt_steps.back()) > 0;
+    if (adapts && rollout_every < epoch_steps)
+      throw BadInput("--rollout-every " + to_text(rollout_every) + ": wanted at least --epoch-steps, " +
+                     to_text(epoch_steps) + ", so that a model that was adapted is trained again before it is used");
     if (compare && (gif || !save.empty())) throw BadInput("--compare: of its three runs --save and --gif want one");
   }
   AdaptationOptions adaptation() const {

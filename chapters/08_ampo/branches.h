@@ -1,14 +1,8 @@
 // Branches in a model beside the same branches in reality, and how far apart two samples of states are.
 #pragma once
-#include "chapters/04_pets/gaussian.h"                 // Normaliser
 #include "chapters/05_model_free/squashed_gaussian.h"  // pi
 #include "chapters/08_ampo/mmd.h"
 #include "chapters/08_ampo/simulator_state.h"
-
-// The squared error of a prediction, mean over dimensions in units of each one's variance: (1, n).
-inline Mat squared_error(const Mat& s_hat, const Mat& s, const Normaliser& z) {
-  return Mat(z(s_hat) - z(s)).square().colwise().mean();
-}
 
 // Branches of pi in a model and in reality, from the same states (state_dim, n) with the same noise xi. Both sides of a
 // pair end where one of them does.
@@ -27,9 +21,14 @@ struct Branches {
     a_model = pi.sample(model, xi).a, a_real = pi.sample(real, xi).a;
   }
   // predict(s, a): the model's next states.
-  template <class Predict> void step(const Predict& predict) {
+  template <class Predict> void step(const Predict& predict) { advance(predict), keep(over()); }
+
+  // Its two halves, for several models side by side. over: (1, n), 0 where both sides go on.
+  template <class Predict> void advance(const Predict& predict) {
     model = predict(model, a_model), sim = env.simulate(sim, a_real), real = env.observe(sim);
-    const Mat over = env.terminated(model) + env.ended(sim).cast<Real>();
+  }
+  Mat over() const { return env.terminated(model) + env.ended(sim).cast<Real>(); }
+  void keep(const Mat& over) {
     std::vector<int> both;
     for (int j = 0; j < over.cols(); ++j)
       if (over(0, j) == 0) both.push_back(j);

@@ -1,6 +1,7 @@
-// AMPO (slide "Overall Algorithm"): MBPO whose model is adapted after each rollout, so that its features of simulated
-// inputs look like those of real ones. The picture: return against real steps, the distance of the features, the
-// model's error, what the critics promise.
+// AMPO (slide "Overall Algorithm"): MBPO whose model is adapted once an epoch, after its training and its rollout, so
+// that its features of simulated inputs look like those of real ones. It is trained again before the next rollout: what
+// the policy learns from is an adapted extractor that has been trained further. The picture: return against real steps,
+// the distance of the features, the model's error, what the critics promise.
 //
 //   build/08_ampo                            pendulum, 1 seed: 43 s, 35 MB
 //   build/08_ampo --compare --seeds 5        with W1, with MMD, and MBPO
@@ -41,7 +42,7 @@ void run(const AmpoOptions& opt, AmpoTraining& x, long done, Logs& logs, Checkpo
     resize(x.D_model, Eigen::Index(opt.retain) * opt.rollouts * k);
     for (int t = 0; t < opt.epoch_steps && x.step < opt.steps && !interrupted(); ++t)   //(4) every E real steps
       at_step(x.step, [&] {
-        if (t == 0) train_model(x.model, x.D_env, x.rng);                               //(5) train on D_e
+        if (t == 0) train_model(x);                                                     //(5) train on D_e
         x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng)), ++x.step;
         if (t % opt.rollout_every == 0)                                                 //(6*) for F rollouts
           rollout(x.model, x.agent.pi, x.D_env, opt.rollouts,                           //(7) s uniformly from D_e

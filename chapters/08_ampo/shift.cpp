@@ -11,6 +11,7 @@
 #include "chapters/00_toolbox/run_log.h"     // RunLog, read_csv
 #include "chapters/06_mbpo/learn.h"          // learn
 #include "chapters/08_ampo/branches.h"
+#include "chapters/08_ampo/model_error.h"    // one_step_error, squared_error
 #include "chapters/08_ampo/multi_step.h"
 #include "chapters/08_ampo/training.h"       // feature_w1
 #include "plots/plot.h"  // Figure, draw
@@ -91,13 +92,10 @@ void drift(const Options& opt, Training& x, RunLog& log, RunLog& states) {
         const auto [p, q] = of[i];
         const Mat s_p = z(S[p]), s_q = z(S[q]), h_p = f.features(X[p]), h_q = f.features(X[q]);
         //(b2) It's the source of compounding model error: the error of one step, where the branches are.
-        const Sim sim = simulator_state(env, S[p]);
-        const auto one_step = [&](const Mat& s) {
-          return median_of(squared_error(x.model.mean(s, A[p]).s_next, env.observe(env.simulate(sim, A[p])), z));
-        };
+        const OneStep one_step = one_step_error(env, mean_of(x.model), S[p], A[p], z);
         log.row("mbpo", opt.env, x.seed, x.step, pairs[i], h, n, mmd2(s_p, s_q, sigma_s), mean_w1(s_p, s_q),
-                mmd2(h_p, h_q, sigma_h), shown ? to_text(feature_w1(f, X[q], X[p], noise)) : "", one_step(S[p]),
-                one_step(env.observe(sim)));
+                mmd2(h_p, h_q, sigma_h), shown ? to_text(feature_w1(f, X[q], X[p], noise)) : "",
+                median_of(one_step.as_it_is), median_of(one_step.put_back));
       }
       for (int i = 0; i < 3 && shown && x.seed == opt.seed; ++i) {
         const Mat xy = picture_of(env, S[i]);

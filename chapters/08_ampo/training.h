@@ -8,6 +8,7 @@ struct AmpoTraining : Training {
   std::string algo;
   Rng adapt_rng;  // apart, so that without adaptation it is MBPO, to the last bit
   Adaptation adaptation;
+  bool adapted = false;                        // since the model was trained
   double mmd2_before = NAN, mmd2_after = NAN;  // of the first elite's features, at the last adaptation
 
   AmpoTraining(const AmpoOptions& opt, const std::string& algo, int seed)
@@ -17,32 +18,35 @@ struct AmpoTraining : Training {
   template <class Ar> void io(Ar& ar) {
     Training::io(ar);
     ar("algo", algo), ar("adapt_rng", adapt_rng), ar("adaptation", adaptation);
-    ar("mmd2_before", mmd2_before), ar("mmd2_after", mmd2_after);
+    ar("adapted", adapted), ar("mmd2_before", mmd2_before), ar("mmd2_after", mmd2_after);
   }
 };
 
-// MMD^2 between a member's features of 500 real and 500 simulated inputs.
+// On all of D_env.
+inline void train_model(AmpoTraining& x) { train_model(x.model, x.D_env, x.rng), x.adapted = false; }
+
+// What --save keeps, its model trained once more if it has been adapted.
+inline void save_learned(const AmpoOptions& opt, AmpoTraining& x) {
+  if (x.adapted) train_model(x);
+  save_learned(static_cast<const MbpoOptions&>(opt), static_cast<Training&>(x));
+}
+
+// MMD^2 between a member's features of 500 real and 500 simulated inputs, one bandwidth by the median heuristic.
 inline double feature_mmd2(const Member& f, const Mat& x_source, const Mat& x_target, Rng& rng) {
-  Mat x[2];
-  const Mat* from[2] = {&x_source, &x_target};
-  for (int i = 0; i < 2; ++i) {
-    x[i].resize(from[i]->rows(), 500);
-    for (int j = 0; j < 500; ++j) x[i].col(j) = from[i]->col(Eigen::Index(rng.below(from[i]->cols())));
-  }
-  const Mat h_src = f.features(x[0]), h_tgt = f.features(x[1]);
+  Mat x_src, x_tgt;
+  draw_columns(x_source, 500, x_src, rng), draw_columns(x_target, 500, x_tgt, rng);
+  const Mat h_src = f.features(x_src), h_tgt = f.features(x_tgt);
   return mmd2(h_src, h_tgt, {median_heuristic(h_src, h_tgt)});
 }
 
 // W1 between them, as a critic of its own sees it that is trained for it.
 inline double feature_w1(const Member& f, const Mat& x_source, const Mat& x_target, Rng& rng) {
   Critic judge(int(f.head.out.W.value.cols()), {.lr = 1e-3}, rng);
-  const auto draw = [&](const Mat& x, int n) {
-    std::vector<int> columns(n);
-    for (int& j : columns) j = int(rng.below(x.cols()));
-    return f.features(x(Eigen::all, columns));
-  };
-  for (int i = 0; i < 250; ++i) judge.step(draw(x_source, 128), draw(x_target, 128), rng);
-  return judge.estimate(draw(x_source, 2000), draw(x_target, 2000));
+  Mat x_src, x_tgt;
+  const auto draw = [&](int n) { draw_columns(x_target, n, x_tgt, rng), draw_columns(x_source, n, x_src, rng); };
+  for (int i = 0; i < 250 && !interrupted(); ++i) draw(128), judge.step(f.features(x_src), f.features(x_tgt), rng);
+  draw(2000);
+  return judge.estimate(f.features(x_src), f.features(x_tgt));
 }
 
 //(10*) G_2 steps to train the feature extractor with (s, a) from both D_e and D_m by the adaptation loss L_WD, or MMD
@@ -53,5 +57,6 @@ inline void adapt_model(AmpoTraining& x, int steps) {
   const auto distance = [&] { Rng rng = same; return feature_mmd2(x.model.p.elite(0), x_source, x_target, rng); };
   x.mmd2_before = distance();
   x.adaptation.adapt(x.model.p, x_source, x_target, steps, x.adapt_rng);
+  x.adapted = x.adapted || (steps > 0 && x.adaptation.options.distance != "none");
   x.mmd2_after = distance();
 }
