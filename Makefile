@@ -184,8 +184,9 @@ COMPILE = $(CXX) $(GCC_AND_CLANG) $(EIGEN_USE) $(OPTIONAL_CXX) $(CXXFLAGS)
 FLAGS_obj    = -O3 -DNDEBUG
 FLAGS_float  = -O2
 FLAGS_double = -O2 -DREAL=double
-# Left out: checks that AddressSanitizer and Eigen's assertions make too, and that triple the time to compile Eigen.
-FLAGS_san    = -Og -g1 -fsanitize=address,undefined -fno-sanitize=null,alignment,object-size,vptr -fno-sanitize-recover=all
+# Left out: checks that AddressSanitizer and Eigen's assertions make too, and that triple the time to compile Eigen; and
+# line numbers in reports, which CXXFLAGS=-g1 adds.
+FLAGS_san    = -Og -fsanitize=address,undefined -fno-sanitize=null,alignment,object-size,vptr -fno-sanitize-recover=all
 
 # Left out of the other two: what more digits do not test better, and what has no memory of its own.
 SKIPPED_double = $(addprefix tests/,00_checkpoint.cpp 01_q_planning.cpp 02_dyna_q.cpp 03_shooting.cpp \

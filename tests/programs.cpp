@@ -98,7 +98,7 @@ void check_killed_and_resumed(const std::string& program, const std::string& see
   words.insert(words.end(), {killed, "--checkpoint", checkpoint});
   int kills = 0;
   for (int status = -1; status != 0; ++kills) {
-    REQUIRE(kills < 100);
+    REQUIRE(kills < 300);
     std::vector<std::string> again = words;
     if (fs::exists(checkpoint)) again.insert(again.end(), {"--resume", checkpoint});
     status = run(program, again, 20 + 20 * kills, SIGKILL).status;
