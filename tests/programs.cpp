@@ -215,7 +215,7 @@ TEST_CASE("Ctrl-C at any moment: what is done is on disk, exit status 130", "[pr
       const std::string csv = content(out / (program + ".csv"));
       CHECK((csv.empty() || csv.ends_with("\n")));
       if (ms < 400) continue;
-      CHECK(std::count(csv.begin(), csv.end(), '\n') > 20);
+      CHECK(std::count(csv.begin(), csv.end(), '\n') > 15);  // the options, and the header
       CHECK(fs::exists(out / "net") == saves);
       const std::string table = rows(out / (program + ".csv"));
       const bool has_rows = std::count(table.begin(), table.end(), '\n') > 1;  // beyond the header

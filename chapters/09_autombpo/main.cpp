@@ -17,7 +17,7 @@ struct Options : AutoOptions {
   using AutoOptions::AutoOptions;
   static constexpr const char* about = "AutoMBPO (slide \"AutoMBPO Experiments\")";
   std::string controller   = opt("controller", "chapters/09_autombpo/controller.safetensors",
-                                 "what 09_autombpo_train --save wrote");
+                                 "the file that 09_autombpo_train has saved");
   std::vector<double> hand = opt("hand", std::vector<double>{0, 3000, 0.5, 1},
                                  "real ratio made by hand, e0,e1,b0,b1: b0 until real step e0, b1 from e1 on",
                                  range(0, 1e9));

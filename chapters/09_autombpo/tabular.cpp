@@ -193,14 +193,16 @@ Panel plot_constants(const Options& opt, const Table& test) {
 
 void plot(const Options& opt) {
   const Table stages = read_csv(opt.path(".csv")), test = read_csv(opt.path("_test.csv"));
-  if (test.rows.empty()) return;
+  if (stages.rows.empty()) return;
   Panel learning{.title = "PPO's progress", .x_label = "stage, " + to_text(opt.runs) + " inner trainings each",
                  .y_label = "return: sum over phases, % of V*"};
   const Curve c = curves(stages, {}, "stage", "return").at(0);
   learning.layers = {curve("", c.x, c.mean, c.low, c.high), dashed("", {c.x.front(), c.x.back()}, {0, 0})};
   learning.layers[1].colour = colour::black;
-  draw({.width = 1100, .height = 920, .columns = 2,
-        .panels = {plot_schedule(test), plot_losses(test), plot_constants(opt, test), learning}}, opt.path(".png"));
+  Figure figure{.width = 1100, .height = 920, .columns = 2, .panels = {}};
+  if (!test.rows.empty()) figure.panels = {plot_schedule(test), plot_losses(test), plot_constants(opt, test)};
+  figure.panels.push_back(learning);
+  draw(figure, opt.path(".png"));
 }
 
 // The headline, once the claims are written.
