@@ -24,11 +24,16 @@ struct Options : AutoOptions {
   bool go_on     = opt("continue", false, "take the finished runs in --out of an earlier start with the same options");
   Real controller_lr    = opt("controller-lr", 1e-3f, "Adam's step size of PPO", above(0));
   int controller_epochs = opt("controller-epochs", 30, "passes of PPO over the decisions of a stage", at_least(1));
-  static std::vector<std::string> without() { return {"checkpoint", "checkpoint-every", "resume", "load", "gif"}; }
+  static std::vector<std::string> without() { return {"checkpoint", "checkpoint-every", "resume", "gif"}; }
   static Preset smoke() {
     Preset preset = AutoOptions::smoke();
     preset.insert({{"stages", 2}, {"runs", 2}, {"plain-runs", 1}, {"controller-hidden", "4"}});
     return preset;
+  }
+  void check() const {
+    AutoOptions::check();
+    if (go_on && !load.empty())
+      throw BadInput("--continue goes on with runs of its own, --load " + load + " begins anew");
   }
   std::string file(int seed, int number) const {
     return path("_runs/" + to_text(seed) + "_" + to_text(number) + ".safetensors");
@@ -134,13 +139,18 @@ int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
+    std::unique_ptr<Controller> controller;
+    const auto start = [&](int seed) {
+      Rng rng(seed);
+      controller = std::make_unique<Controller>(opt.ppo(), hyper_state_dim, choices, opt.controller_hidden, rng);
+      if (!opt.load.empty()) load_controller(opt.load, *controller);
+    };
+    start(opt.seed);  // a file that does not fit is refused before anything is written
     RunLog log(opt, {"seed", "stage", "run", "epsilon", "mean_return", "trained", "real_ratio", "G", "k"});
     Progress progress(opt, long(opt.plain_runs + opt.stages * opt.runs) * opt.seeds, "return", "runs");
     std::filesystem::create_directories(opt.path("_runs"));
-    std::unique_ptr<Controller> controller;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-      Rng rng(seed);
-      controller = std::make_unique<Controller>(opt.ppo(), hyper_state_dim, choices, opt.controller_hidden, rng);
+      if (seed != opt.seed) start(seed);
       train(opt, *controller, seed, log, progress);
     }
     if (!opt.save.empty()) save_networks(opt.save, Heads{*controller}, {{"program", opt.program}, {"env", opt.env}});
