@@ -3,35 +3,17 @@
 //
 //   build/12_svg_ddpg                          pendulum, 20000 steps, 1 seed: 2 s, 25 MB
 //   build/12_svg_ddpg --noise 0.5 --seeds 5
-#include "chapters/00_toolbox/progress.h"     // Progress, finish
-#include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
-#include "chapters/05_model_free/evaluate.h"  // at_step, episode
-#include "chapters/06_mbpo/claims.h"          // last_returns
+#include "chapters/05_model_free/evaluate.h"  // at_step
 #include "chapters/06_mbpo/mbpo.h"            // interact, uniform_action
 #include "chapters/12_svg/dpg.h"
-#include "chapters/12_svg/report.h"
-#include "plots/picture.h"  // frames
-#include "plots/plot.h"     // Figure, draw, animate
+#include "chapters/12_svg/replay_learners.h"  // ActorCriticOptions, learn_seeds
+#include "plots/plot.h"  // draw
 
-struct Options : LearnerOptions {
-  using LearnerOptions::LearnerOptions;
+struct Options : ActorCriticOptions {
+  using ActorCriticOptions::ActorCriticOptions;
   static constexpr const char* about = "DDPG (slide \"Deterministic Policy Gradient\")";
-  int random_steps  = opt("random-steps", 1000, "uniform random steps before the first update", at_least(1));
-  std::vector<int> critic = opt("critic", DpgOptions{}.critic, "hidden layers of the critic", at_least(1));
-  Real noise     = opt("noise", 0.01f, "standard deviation of what is added to an action, in half ranges", at_least(0));
-  Real lr        = opt("lr", DpgOptions{}.actor_lr, "Adam's step size for the actor", above(0));
-  Real critic_lr = opt("critic-lr", DpgOptions{}.critic_lr, "the same for the critic", above(0));
-  Real tau       = opt("tau", DpgOptions{}.tau, "tau, step of the lagged copies", range(1e-6, 1));
-  int batch      = opt("batch", 64, "transitions of an update", at_least(1));
+  Real noise = opt("noise", 0.01f, "standard deviation of what is added to an action, in half ranges", at_least(0));
   static Preset lecture() { return {{"hidden", 64}}; }
-  static Preset smoke() {
-    Preset preset = LearnerOptions::small();
-    preset.insert({{"random-steps", 100}, {"critic", {8, 8}}, {"batch", 16}});
-    return preset;
-  }
-  DpgOptions dpg() const {
-    return {.actor = hidden, .critic = critic, .actor_lr = lr, .critic_lr = critic_lr, .gamma = gamma, .tau = tau};
-  }
 };
 
 void run(const Options& opt, int seed, ActorCritic& agent, Rng& rng, RunLog& log, Progress& progress) {
@@ -72,26 +54,13 @@ int main(int argc, char** argv) {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
     const std::unique_ptr<Env> env = make_env(opt.env);
-    std::unique_ptr<ActorCritic> agent;
     const auto start = [&](Rng& rng) {
-      agent = std::make_unique<ActorCritic>(env->state_dim, env->action_dim, opt.dpg(), rng);
+      auto agent = std::make_unique<ActorCritic>(env->state_dim, env->action_dim, opt.dpg(), rng);
       if (!opt.load.empty()) load_networks(opt.load, *agent), check_all_finite(*agent);
+      return agent;
     };
-    Rng first(opt.seed);
-    start(first);  // a file that does not fit is refused before anything is written
-    RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "value", "discounted_return", "Q_loss"});
-    Progress progress(opt, long(opt.steps) * opt.seeds);
-    for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-      Rng rng(seed);
-      start(rng);
-      run(opt, seed, *agent, rng, log, progress);
-    }
-    if (!opt.save.empty()) save_networks(opt.save, *agent, {{"program", opt.program}, {"env", opt.env}});
-    const auto action = [&](const Mat& s) { return agent->pi.mean(s); };
-    if (opt.gif) animate(frames(*env, episode(*env, Rng(opt.seed), 300, action), "DDPG"), opt.path(".gif"));
-    if (!interrupted())
-      claim_late_return(opt, "DDPG", "Deterministic Policy Gradient", read_csv(opt.path(".csv")), 16000, 20000);
-    if (!opt.no_plot) plot(opt);
-    finish(opt, last_returns(opt, [](const std::string&) { return std::string("DDPG"); }));
+    learn_seeds(opt, "DDPG", "Deterministic Policy Gradient",
+                {"algo", "env", "seed", "env_steps", "eval_return", "value", "discounted_return", "Q_loss"},
+                start, run, plot);
   });
 }

@@ -4,16 +4,12 @@
 //
 //   build/12_svg_svg1                          pendulum, 20000 steps, 1 seed: 9 s, 25 MB
 //   build/12_svg_svg1 --max-weight 1000        weights as they are
-#include "chapters/00_toolbox/progress.h"     // Progress, finish
-#include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
-#include "chapters/05_model_free/evaluate.h"  // at_step, episode
-#include "chapters/06_mbpo/claims.h"          // last_returns
+#include "chapters/05_model_free/evaluate.h"  // at_step
 #include "chapters/06_mbpo/mbpo.h"            // interact
 #include "chapters/06_mbpo/training.h"        // check_learned
-#include "chapters/12_svg/report.h"
+#include "chapters/12_svg/replay_learners.h"  // learn_seeds
 #include "chapters/12_svg/svg1.h"
-#include "plots/picture.h"  // frames
-#include "plots/plot.h"     // Figure, draw, animate
+#include "plots/plot.h"  // draw
 
 struct Options : WhiteboxOptions {
   using WhiteboxOptions::WhiteboxOptions;
@@ -77,29 +73,17 @@ int main(int argc, char** argv) {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
     const std::unique_ptr<Env> env = make_env(opt.env);
-    std::unique_ptr<Svg1> agent;
     const auto start = [&](Rng& rng) {
-      agent = std::make_unique<Svg1>(*env, opt.svg1(), opt.learned_reward, opt.model(), rng);
-      if (opt.load.empty()) return;
-      load_networks(opt.load, *agent);
-      check_learned(opt.load, *agent, {&agent->f_hat.net});
+      auto agent = std::make_unique<Svg1>(*env, opt.svg1(), opt.learned_reward, opt.model(), rng);
+      if (!opt.load.empty()) {
+        load_networks(opt.load, *agent);
+        check_learned(opt.load, *agent, {&agent->f_hat.net});
+      }
+      return agent;
     };
-    Rng first(opt.seed);
-    start(first);  // a file that does not fit is refused before anything is written
-    RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "value", "discounted_return", "weight",
-                     "holdout_mse", "std"});
-    Progress progress(opt, long(opt.steps) * opt.seeds);
-    for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-      Rng rng(seed);
-      start(rng);
-      run(opt, seed, *agent, rng, log, progress);
-    }
-    if (!opt.save.empty()) save_networks(opt.save, *agent, {{"program", opt.program}, {"env", opt.env}});
-    const auto action = [&](const Mat& s) { return agent->pi.mean(s); };
-    if (opt.gif) animate(frames(*env, episode(*env, Rng(opt.seed), 300, action), "SVG(1)"), opt.path(".gif"));
-    if (!interrupted())
-      claim_late_return(opt, "SVG(1)", "SVG Algorithm and Experiments", read_csv(opt.path(".csv")), 16000, 20000);
-    if (!opt.no_plot) plot(opt);
-    finish(opt, last_returns(opt, [](const std::string&) { return std::string("SVG(1)"); }));
+    learn_seeds(opt, "SVG(1)", "SVG Algorithm and Experiments",
+                {"algo", "env", "seed", "env_steps", "eval_return", "value", "discounted_return", "weight",
+                "holdout_mse", "std"},
+                start, run, plot);
   });
 }
