@@ -56,6 +56,9 @@ inline void load_controller(const std::string& path, Controller& controller) {
   check_all_finite(heads);
 }
 
+// The controller's own generator in a run of this seed. The run's is not touched: without decisions it is chapter 06's.
+inline Rng controller_rng(int run_seed) { return Rng(1000000 + run_seed); }
+
 // Writes it, or reads it back: false if the file is not there, and with a line on stderr if it is damaged, of other
 // options or of another number. Files are checkpoints (00_toolbox).
 inline void write_episode(const AutoOptions& opt, const std::string& path, const Finished& run) {

@@ -51,7 +51,7 @@ struct Row {
 std::vector<Row> run(const Options& opt, const Controller& controller, const std::string& algo, int seed) {
   std::vector<Row> rows;
   HyperRun run(opt, seed);
-  Rng rng(1000000 + seed);  // the run's own generator is not touched: without decisions it is chapter 06's
+  Rng rng = controller_rng(seed);
   while (!run.over() && !interrupted()) {
     if (algo == "autombpo") run.h = changed(opt, run.h, controller.decide(run.state(), 0, rng).a);
     if (algo == "plain") run.h.real_ratio = opt.plain_ratio;

@@ -51,6 +51,15 @@ std::vector<Run> runs_of(const Options& opt) {
   return runs;
 }
 
+// The first run of the same setting: the chapter's own stands in all three lists.
+std::size_t first_alike(const std::vector<Run>& runs, std::size_t i) {
+  const auto alike = [&](const Run& run) {
+    const AutoOptions &a = run.how, &b = runs[i].how;
+    return a.real_ratio == b.real_ratio && a.updates == b.updates && a.rollout_length == b.rollout_length;
+  };
+  return std::find_if(runs.begin(), runs.end(), alike) - runs.begin();
+}
+
 void follow(Run& run, int seed) {
   Training x(run.how, seed);
   learn(run.how, x, [&] {
@@ -109,8 +118,10 @@ int main(int argc, char** argv) {
     Progress progress(opt, long(in_all) * opt.seeds, "return", "runs");
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       std::vector<Run> runs = runs_of(opt);
-      side_by_side(in_all, [&](int i) { follow(runs[i], seed); }, [&](int i) {
-        for (const auto& [step, value] : runs[i].evaluations)
+      side_by_side(in_all, [&](int i) {
+        if (first_alike(runs, i) == std::size_t(i)) follow(runs[i], seed);
+      }, [&](int i) {
+        for (const auto& [step, value] : runs[first_alike(runs, i)].evaluations)
           log.row(runs[i].parameter, runs[i].value, seed, step, value, int(3 * step > 2 * opt.steps));
         progress.show(long(seed - opt.seed) * in_all + i + 1);
       });

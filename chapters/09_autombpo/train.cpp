@@ -48,7 +48,7 @@ std::vector<Finished> hyper_episodes(const Options& opt, int seed, int first, in
   std::vector<Finished> all(n, Finished(0, opt.decisions()));
   side_by_side(n, [&](int i) {
     const int number = first + i, run_seed = 1000 * (seed + 1) + number;  // none of those that main.cpp reports
-    Rng rng(1000000 + run_seed);
+    Rng rng = controller_rng(run_seed);
     all[i].number = number;
     const std::string file = opt.file(seed, number);
     if (opt.go_on && read_episode(opt, file, all[i])) return;
