@@ -8,6 +8,7 @@
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
 #include "chapters/05_model_free/evaluate.h"   // evaluate, at_step
+#include "chapters/06_mbpo/several.h"          // run_several
 #include "chapters/07_bmpo/report.h"           // plot, claim
 #include "chapters/07_bmpo/training.h"
 #include "plots/picture.h"  // frames
@@ -89,13 +90,9 @@ int main(int argc, char** argv) {
               Progress(opt, long(opt.steps) * opt.seeds * long(algos.size()))};
     Checkpoint checkpoint(opt, {&logs.rows, &logs.seconds});
     checkpoint.resume(*x);
-    std::size_t i = std::size_t(x->seed - opt.seed) * algos.size() +
-                    std::size_t(std::find(algos.begin(), algos.end(), x->algo) - algos.begin());
-    for (const std::size_t first = i; i < algos.size() * opt.seeds && !interrupted(); ++i) {
-      const std::string& algo = algos[i % algos.size()];
-      if (i != first) start(opt.seed + int(i / algos.size()), algo);
-      run(opt.with(algo), *x, long(i) * opt.steps, logs, checkpoint);
-    }
+    run_several(opt, algos, x, start, [&](const std::string& algo, long i) {
+      run(opt.with(algo), *x, i * opt.steps, logs, checkpoint);
+    });
     if (!opt.save.empty()) save_learned(opt, *x);
     const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
     if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), name_of(x->algo)),
