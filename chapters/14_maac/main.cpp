@@ -1,7 +1,7 @@
 // MAAC (slide "MAAC Algorithm"): the policy climbs the gradient of H steps in the model and a critic at the end. The
 // picture: return against real steps, the norm of that gradient.
 //
-//   build/14_maac                                pendulum, H = 3, 1 seed, 25 MB
+//   build/14_maac                                pendulum, H = 3, 1 seed: 19 s, 25 MB
 //   build/14_maac --horizon 0,1,3,5,10 --seeds 5
 //   build/14_maac --env cartpole_swingup --compare --seeds 5    beside MBPO and SAC
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
