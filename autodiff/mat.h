@@ -1,4 +1,4 @@
-// Mat, a matrix of numbers, and matmul, the one matrix product. Element-wise algebra is Eigen's:
+// Mat, a matrix of numbers, matmul, the one matrix product, and solve. Element-wise algebra is Eigen's:
 // a * b, exp(a), a.max(b) act on each element. One sample per column everywhere.
 #pragma once
 #include <Eigen/Core>
@@ -54,3 +54,8 @@ inline Mat& operator+=(Mat& c, const Product& p) {
   p.add_to(c);
   return c;
 }
+
+// In double whatever Real is, for what is exact: A B, and x of A x = b (A square, not singular). Also in matmul.cpp:
+// Eigen's products and decompositions take seconds to compile.
+Eigen::MatrixXd product(const Eigen::MatrixXd& A, const Eigen::MatrixXd& B);
+Eigen::VectorXd solve(const Eigen::MatrixXd& A, const Eigen::VectorXd& b);

@@ -1,4 +1,6 @@
-// The matrix products, compiled once with full optimisation for float and double, whatever the rest is compiled with.
+// The matrix products, compiled once with full optimisation for float and double, whatever the rest is compiled with;
+// and what is exact in double.
+#include <Eigen/LU>
 #include "autodiff/mat.h"
 
 template <class T>
@@ -18,3 +20,6 @@ using MatF = Eigen::ArrayXXf;
 using MatD = Eigen::ArrayXXd;
 template void add_product<float>(MatF&, const MatF&, bool, const MatF&, bool);
 template void add_product<double>(MatD&, const MatD&, bool, const MatD&, bool);
+
+Eigen::MatrixXd product(const Eigen::MatrixXd& A, const Eigen::MatrixXd& B) { return A * B; }
+Eigen::VectorXd solve(const Eigen::MatrixXd& A, const Eigen::VectorXd& b) { return A.partialPivLu().solve(b); }

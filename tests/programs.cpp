@@ -300,8 +300,8 @@ TEST_CASE("the controller's training is killed and continued: the same CSV, and 
   fs::file_time_type written = {};
   int kills = 0;
   for (int status = -1; status != 0; ++kills) {
-    REQUIRE(kills < 100);
-    status = run(program, words, 20 + 20 * kills, SIGKILL).status;
+    REQUIRE(kills < 500);
+    status = run(program, words, 4 * (kills + 1), SIGKILL).status;
     REQUIRE((status == 0 || status == 1000 + SIGKILL));
     if (!fs::exists(first)) continue;
     if (written != fs::file_time_type{}) CHECK(fs::last_write_time(first) == written);

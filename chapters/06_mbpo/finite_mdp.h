@@ -1,7 +1,6 @@
 // Finite MDPs, in which both sides of the bound can be computed exactly. Everything here is double: an inequality is
 // checked, nothing is trained.
 #pragma once
-#include <Eigen/LU>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -66,7 +65,7 @@ inline Vector rewards(const FiniteMdp& mdp, const Matrix& pi) { return pi.cwiseP
 // V = r_pi + gamma p_pi V under the dynamics p, the true ones or a model's: (states).
 inline Vector values(const FiniteMdp& mdp, const Kernel& p, const Matrix& pi) {
   const Matrix A = Matrix::Identity(mdp.states(), mdp.states()) - mdp.gamma * steps(p, pi);
-  return A.partialPivLu().solve(rewards(mdp, pi));
+  return solve(A, rewards(mdp, pi));
 }
 
 // eta[pi] = E sum_t gamma^t r_t.
@@ -78,7 +77,7 @@ inline double eta(const FiniteMdp& mdp, const Matrix& pi) { return eta(mdp, mdp.
 // sum_t gamma^t d_{pi,t}, d_{pi,t} the distribution of s_t: (states); its sum is 1 / (1 - gamma).
 inline Vector discounted_visits(const FiniteMdp& mdp, const Matrix& pi) {
   const Matrix A = Matrix::Identity(mdp.states(), mdp.states()) - mdp.gamma * steps(mdp.p, pi).transpose();
-  return A.partialPivLu().solve(mdp.start);
+  return solve(A, mdp.start);
 }
 
 // The policy that always takes choice[s].

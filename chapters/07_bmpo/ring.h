@@ -20,7 +20,7 @@ inline Matrix ring(int n) {
 inline Vector stationary(const Matrix& P) {
   Matrix A = Matrix::Identity(P.rows(), P.rows()) - P.transpose();
   A.row(0).setOnes();  // one of the equations follows from the others; sum d = 1 takes its place
-  return A.partialPivLu().solve(Vector::Unit(P.rows(), 0));
+  return solve(A, Vector::Unit(P.rows(), 0));
 }
 
 // Where the chain came from, once it has settled: q(s | s') = d(s) p(s' | s) / d(s'), Q = D^-1 P^T D.

@@ -3,9 +3,9 @@
 //
 //   s' = clip(a s + u, -1, 1),   u ~ N(theta s, sigma^2),   r = -min(s^2 + u^2 / 10, r_max),   s_0 uniform
 #pragma once
-#include <Eigen/LU>
 #include <cmath>
 #include <numbers>
+#include "autodiff/mat.h"  // solve
 
 struct Clipped {
   double a = 0.9, theta = -0.3, sigma = 0.3, gamma = 0.95, r_max = 1;
@@ -45,8 +45,7 @@ struct Clipped {
   }
   // V = r + gamma P V
   Eigen::VectorXd value(double theta) const {
-    return (Eigen::MatrixXd::Identity(states, states) - gamma * transition(theta, 0)).partialPivLu().solve(
-        reward(theta));
+    return solve(Eigen::MatrixXd::Identity(states, states) - gamma * transition(theta, 0), reward(theta));
   }
   double J(double theta) const { return value(theta).mean(); }  // the discounted sum
   // MAAC's objective at the policy `now`, H steps in a model whose slope is off, Q of the present theta times Q_scale.

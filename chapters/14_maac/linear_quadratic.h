@@ -18,8 +18,7 @@ struct LinearQuadratic : EnvOf<LinearQuadratic> {
   Sim start(Rng&) const override { return Sim::Zero(state_dim + 1, 1); }
   Sim advance(const Sim& sim, const Sim& a) const override {
     Sim next = sim;
-    next.topRows(state_dim) = (A.matrix().cast<double>() * sim.topRows(state_dim).matrix() +
-                               B.matrix().cast<double>() * a.matrix()).array();
+    next.topRows(state_dim) = product(A.cast<double>(), sim.topRows(state_dim)) + product(B.cast<double>(), a);
     next.row(state_dim) += 1;
     return next;
   }
@@ -51,13 +50,16 @@ struct LinearSolution {
   // s_0 (state_dim, n). The sums must converge: sqrt(gamma) M has its eigenvalues inside the unit circle.
   LinearSolution(const LinearQuadratic& task, const Mat& K_, const Mat& s_0, double gamma) {
     using Matrix = Eigen::MatrixXd;
-    const Matrix A = task.A.matrix().cast<double>(), B = task.B.matrix().cast<double>(), K = K_.matrix().cast<double>();
-    const Matrix s = s_0.matrix().cast<double>(), M = A + B * K, E = s * s.transpose() / double(s.cols());
-    const Matrix C = Matrix::Identity(A.rows(), A.cols()) + 0.1 * K.transpose() * K;
+    const Matrix A = task.A.cast<double>(), B = task.B.cast<double>(), K = K_.cast<double>(), s = s_0.cast<double>();
+    const Matrix M = A + product(B, K), E = product(s, s.transpose()) / double(s.cols());
+    const Matrix C = Matrix::Identity(A.rows(), A.cols()) + 0.1 * product(K.transpose(), K);
     Matrix p = C, Sigma = E;
-    for (int i = 0; i < 1000; ++i) p = C + gamma * M.transpose() * p * M, Sigma = E + gamma * M * Sigma * M.transpose();
+    for (int i = 0; i < 1000; ++i) {
+      p = C + gamma * product(M.transpose(), product(p, M));
+      Sigma = E + gamma * product(M, product(Sigma, M.transpose()));
+    }
     P = p.array().cast<Real>();
-    gradient = (-2 * (0.1 * K + gamma * B.transpose() * p * M) * Sigma).array().cast<Real>();
+    gradient = -2 * product(0.1 * K + gamma * product(B.transpose(), product(p, M)), Sigma).array().cast<Real>();
   }
 };
 
