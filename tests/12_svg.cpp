@@ -296,16 +296,16 @@ namespace {
 
 //   V(s) = -s^T P s,   P = q + K^T c K + gamma (A + B K)^T P (A + B K)
 struct Lqr {
-  using Square = Eigen::MatrixXd;
+  using Small = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, 0, 2, 2>;
   LinearModel f;
   double gamma = 0.9;
 
   Lqr() { f.last = 0, f.C.setConstant(1); }
-  static Square wide(const Mat& x) { return x.cast<double>().matrix(); }
-  Square P(const Mat& K) const {
-    const Square k = wide(K), closed = wide(f.A) + wide(f.B) * k, q = wide(f.q).col(0).asDiagonal(),
+  static Small wide(const Mat& x) { return x.cast<double>().matrix(); }
+  Small P(const Mat& K) const {
+    const Small k = wide(K), closed = wide(f.A) + wide(f.B) * k, q = wide(f.q).col(0).asDiagonal(),
                  c = wide(f.c).col(0).asDiagonal();
-    Square p = Square::Zero(2, 2);
+    Small p = Small::Zero(2, 2);
     for (int i = 0; i < 2000; ++i) p = q + k.transpose() * c * k + gamma * closed.transpose() * p * closed;
     return p;
   }
@@ -404,10 +404,10 @@ TEST_CASE("ascent along SVG(inf)'s gradient with the exact model ends at LQR's o
   // Riccati: K = -(c + gamma B^T P B)^-1 gamma B^T P A, again and again
   Mat best = gain;
   for (int i = 0; i < 200; ++i) {
-    const Eigen::MatrixXd P = task.P(best), A = Lqr::wide(task.f.A), B = Lqr::wide(task.f.B),
+    const Lqr::Small P = task.P(best), A = Lqr::wide(task.f.A), B = Lqr::wide(task.f.B),
                           c = Lqr::wide(task.f.c).col(0).asDiagonal();
-    const Eigen::MatrixXd left = c + task.gamma * B.transpose() * P * B, right = task.gamma * B.transpose() * P * A;
-    Eigen::MatrixXd inverse(2, 2);
+    const Lqr::Small left = c + task.gamma * B.transpose() * P * B, right = task.gamma * B.transpose() * P * A;
+    Lqr::Small inverse(2, 2);
     inverse << left(1, 1), -left(0, 1), -left(1, 0), left(0, 0);
     best = (-inverse * right / (left(0, 0) * left(1, 1) - left(0, 1) * left(1, 0))).cast<Real>().array();
   }
