@@ -32,6 +32,7 @@ Run run(const std::string& program, const std::vector<std::string>& arguments, i
         int signal = SIGINT) {
   fs::create_directories(scratch);
   const fs::path out = scratch / "stdout", err = scratch / "stderr";
+  std::fflush(nullptr);
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
