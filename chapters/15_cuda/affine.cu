@@ -132,7 +132,7 @@ struct StoreLayer {  // bias and activation while the sum is still in a register
 };
 
 template <int R, class A, class B, class Store>
-__global__ void __launch_bounds__(256) blocked_product(A a, B b, Store store, int M, int N, int K) {
+__global__ void __launch_bounds__(256, 2) blocked_product(A a, B b, Store store, int M, int N, int K) {
   alignas(16) __shared__ typename Blocked<R>::Tiles tiles;
   Nothing nothing;
   Blocked<R>::product(tiles, a, b, M, N, K, blockIdx.x * 16 * R, blockIdx.y * 16 * R, store, nothing);
@@ -148,7 +148,7 @@ template <int R> struct RowSum {
 };
 // dW = dz x^T, and db = dz 1 by the blocks that compute dW's first columns.
 template <int R>
-__global__ void __launch_bounds__(256) blocked_dW(DeltaSide<false> dz, Side<true> x_T, StoreProduct dW, float* db,
+__global__ void __launch_bounds__(256, 2) blocked_dW(DeltaSide<false> dz, Side<true> x_T, StoreProduct dW, float* db,
                                                   int out, int in, int batch) {
   alignas(16) __shared__ typename Blocked<R>::Tiles tiles;
   const int m0 = blockIdx.x * 16 * R, m = m0 + threadIdx.x;
