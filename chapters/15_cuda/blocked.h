@@ -147,4 +147,6 @@ struct Nothing {  // for `fetched`
 };
 
 // Large tiles where there are enough of them to keep the processors busy.
-inline bool large_tiles(int M, int N, int matrices = 1) { return ceil_div(M, 128) * ceil_div(N, 128) * matrices >= 100; }
+inline bool large_tiles(int M, int N, int matrices = 1) {
+  return ceil_div(M, 128) * ceil_div(N, 128) * matrices >= 100;
+}

@@ -22,6 +22,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __shared__ static  // one block at a time: a static array belongs to the block that runs
 #define UNROLL
 
@@ -170,7 +171,9 @@ inline int lane() { return processor.current % 32; }
 inline void __syncthreads() { on_cpu::processor.wait(on_cpu::State::at_block); }
 inline void __syncwarp(unsigned = ~0u) { on_cpu::processor.wait(on_cpu::State::at_warp); }
 template <class T> T __shfl_sync(unsigned, T value, int from) { return on_cpu::exchange(value, from % 32); }
-template <class T> T __shfl_xor_sync(unsigned, T value, int mask) { return on_cpu::exchange(value, on_cpu::lane() ^ mask); }
+template <class T> T __shfl_xor_sync(unsigned, T value, int mask) {
+  return on_cpu::exchange(value, on_cpu::lane() ^ mask);
+}
 template <class T> T __shfl_down_sync(unsigned, T value, int by) {
   const int lane = on_cpu::lane();
   return on_cpu::exchange(value, lane + by < 32 ? lane + by : lane);

@@ -27,15 +27,16 @@ HOST_DEVICE inline Words philox_round(Words c, std::uint32_t key0, std::uint32_t
 
 // 128 random bits for a counter of 128 bits and a key of 64. Between rounds the key is raised by two constants.
 HOST_DEVICE inline Words philox(Words counter, std::uint32_t key0, std::uint32_t key1) {
-  for (int round = 0; round < 10; ++round)
-    counter = philox_round(counter, key0 + std::uint32_t(round) * 0x9E3779B9u, key1 + std::uint32_t(round) * 0xBB67AE85u);
+  for (int round = 0; round < 10; ++round, key0 += 0x9E3779B9u, key1 += 0xBB67AE85u)
+    counter = philox_round(counter, key0, key1);
   return counter;
 }
 
 // The key is the seed, the counter is (block, stream): 2^64 streams of 2^64 blocks of four numbers.
 HOST_DEVICE inline Words philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t block) {
-  return philox({{std::uint32_t(block), std::uint32_t(block >> 32), std::uint32_t(stream), std::uint32_t(stream >> 32)}},
-                std::uint32_t(seed), std::uint32_t(seed >> 32));
+  const Words counter = {{std::uint32_t(block), std::uint32_t(block >> 32), std::uint32_t(stream),
+                          std::uint32_t(stream >> 32)}};
+  return philox(counter, std::uint32_t(seed), std::uint32_t(seed >> 32));
 }
 
 // Uniform in [0, 1): 24 bits, as many as a float holds.
