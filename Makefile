@@ -83,7 +83,9 @@ elif nvcc build/probe/CUDA.cu -o build/probe/CUDA > build/probe/CUDA.log 2>&1; t
   if nvidia-smi -L > /dev/null 2>&1; then echo 'CUDA_ARCH ?= native'; fi
   echo '#include <cublas_v2.h>' > build/probe/CUBLAS.cu
   echo 'int main() { cublasHandle_t h; return cublasCreate(&h) == 0; }' >> build/probe/CUBLAS.cu
-  if nvcc build/probe/CUBLAS.cu -o build/probe/CUBLAS -lcublas > build/probe/CUBLAS.log 2>&1; then echo 'CUBLAS := yes'; fi
+  if nvcc build/probe/CUBLAS.cu -o build/probe/CUBLAS -lcublas > build/probe/CUBLAS.log 2>&1; then
+    build/probe/CUBLAS; [ $$? -ge 126 ] || echo 'CUBLAS := yes'  # 127: the library is not where programs look for it
+  fi
 else echo 'CUDA := no'; fi
 if try Catch2_3 catch2/catch_test_macros.hpp 0 -lCatch2; then echo 'CATCH_LD := -lCatch2'; fi
 case "$$($(CXX) --version)" in
@@ -263,7 +265,7 @@ define cuda_rule
 build/$(1): build/cuda/$(2:.cu=.o) build/obj/library.a
 	$$(NVCC) -arch=$$(CUDA_ARCH) $$^ -o $$@ $$(NVCC_LIBS)
 build/$(1)_archs: $(2) build/obj/library.a
-	$$(NVCC) $$(ARCHS:%=-gencode arch=compute_%,code=sm_%) $$^ -o $$@ $$(NVCC_LIBS)
+	$$(NVCC) $$(foreach a,$$(ARCHS),-gencode arch=compute_$$(a),code=sm_$$(a)) $$^ -o $$@ $$(NVCC_LIBS)
 $(1): banner build/$(1)
 .PHONY: $(1)
 endef
