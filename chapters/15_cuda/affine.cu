@@ -2,7 +2,7 @@
 // versions. Read them in order; each is checked against the CPU, then timed. Layout as everywhere: one sample per
 // column, element (i, j) of a matrix with `rows` rows is p[j * rows + i].
 //
-//   make 15_cuda_affine && build/15_cuda_affine     nvcc 11 or later, compute capability 7.5 or later
+//   make 15_cuda_affine && build/15_cuda_affine     compiled with CUDA 13.0 for 7.5 to 10.0; not yet run on a device
 #include "chapters/15_cuda/blocked.h"
 #include "autodiff/rng.h"
 #ifdef HAVE_CUBLAS
