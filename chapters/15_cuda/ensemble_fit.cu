@@ -49,27 +49,35 @@ struct Fit {
 
 // ---- The product, version 1 and 2 ----
 
-struct Factor2 {  // one side of a product: element k of row r of the sum is at[r * row_step + k * step]
+// One side of a product: element k of row r of the sum. In memory its rows are neighbours, or its elements k.
+template <bool rows_adjoin> struct Side {
+  static constexpr bool rows_are_neighbours = rows_adjoin;
   const float* at;
-  int row_step, step;
-  __device__ float operator()(int r, int k) const { return at[r * row_step + k * step]; }
+  int step;  // in the other direction
+  __device__ float operator()(int r, int k) const { return rows_adjoin ? at[k * step + r] : at[r * step + k]; }
 };
+using Rows = Side<true>;
+using Sums = Side<false>;
 
 // Both versions compute, for a block's tile of c(i, j) = sum_k a(i, k) b(j, k), done(i, j, c(i, j)). With `ones` b has
-// one row more, all ones, and done(i, cols, sum_k a(i, k)) is called too.
+// one row more, all ones, and done(i, n_cols, sum_k a(i, k)) is called too.
 
 struct Naive {
   static constexpr int rows = 16, cols = 16, threads = 256;
-  template <bool ones, class Done>
-  static __device__ void run(Factor2 a, Factor2 b, int n_rows, int n_cols, int n, int i0, int j0, const Done& done) {
+  template <bool ones, class A, class B, class Done>
+  static __device__ void run(A a, B b, int n_rows, int n_cols, int n, int i0, int j0, const Done& done) {
     const int i = i0 + threadIdx.x % rows, j = j0 + threadIdx.x / rows;
-    if (i >= n_rows) return;
-    float sum = 0, a_sum = 0;
-    for (int k = 0; k < n && j < n_cols; ++k) sum += a(i, k) * b(j, k);
-    if (j < n_cols) done(i, j, sum);
-    if (!ones || j > 0) return;
-    for (int k = 0; k < n; ++k) a_sum += a(i, k);
-    done(i, n_cols, a_sum);
+    float sum = 0;
+    if (i < n_rows && j < n_cols) {
+      for (int k = 0; k < n; ++k) sum += a(i, k) * b(j, k);
+      done(i, j, sum);
+    }
+    if constexpr (ones)
+      if (i < n_rows && j == 0) {
+        sum = 0;
+        for (int k = 0; k < n; ++k) sum += a(i, k);
+        done(i, n_cols, sum);
+      }
   }
 };
 
@@ -78,28 +86,29 @@ struct Naive {
 template <int R, int C, int r, int c> struct Tiled {
   static constexpr int rows = R, cols = C, threads = (R / r) * (C / c), depth = 16;
 
-  template <int width> struct Slab {  // of width rows; each thread carries some of its elements
-    static constexpr int count = (width * depth + threads - 1) / threads;
+  // What a thread carries of a slab of `width` rows. Neighbouring threads read neighbouring addresses; a thread's own
+  // elements are `hop` apart in the other direction, so that it computes one address and adds to it.
+  template <int width, class S> struct Slab {
+    static constexpr bool along = S::rows_are_neighbours;
+    static constexpr int near_size = along ? width : depth, far_size = along ? depth : width;
+    static constexpr int hop = threads / near_size, count = (far_size + hop - 1) / hop;
+    static_assert(hop > 0);
     float carried[count];
 
-    // Neighbouring threads read neighbouring addresses: along the rows or along the sum.
-    static __device__ void place(const Factor2& x, int e, int& row, int& k) {
-      if (x.row_step == 1) row = e % width, k = e / width;
-      else k = e % depth, row = e / depth;
+    // f(q, row, k) for the thread's elements q = 0, 1, ...
+    template <class F> static __device__ void each(F f) {
+      const int near = threadIdx.x % near_size, far = threadIdx.x / near_size;
+      if (far >= hop) return;
+      UNROLL for (int q = 0; q < count; ++q)
+        if (far + q * hop < far_size) f(q, along ? near : far + q * hop, along ? far + q * hop : near);
     }
-    __device__ void fetch(const Factor2& x, int first, int n_rows, int k0, int n) {
-      UNROLL for (int q = 0; q < count; ++q) {
-        int row, k;
-        place(x, threadIdx.x + q * threads, row, k);
-        carried[q] = first + row < n_rows && k0 + k < n && row < width && k < depth ? x(first + row, k0 + k) : 0;
-      }
+    __device__ void fetch(const S& x, int first, int n_rows, int k0, int n) {
+      each([&](int q, int row, int k) {
+        carried[q] = first + row < n_rows && k0 + k < n ? x(first + row, k0 + k) : 0;
+      });
     }
-    __device__ void store(const Factor2& x, float (*to)[width + 4]) const {
-      UNROLL for (int q = 0; q < count; ++q) {
-        int row, k;
-        place(x, threadIdx.x + q * threads, row, k);
-        if (row < width && k < depth) to[k][row] = carried[q];
-      }
+    __device__ void store(float (*to)[width + 4]) const {
+      each([&](int q, int row, int k) { to[k][row] = carried[q]; });
     }
   };
 
@@ -110,17 +119,17 @@ template <int R, int C, int r, int c> struct Tiled {
     }
   }
 
-  template <bool ones, class Done>
-  static __device__ void run(Factor2 a, Factor2 b, int n_rows, int n_cols, int n, int i0, int j0, const Done& done) {
+  template <bool ones, class A, class B, class Done>
+  static __device__ void run(A a, B b, int n_rows, int n_cols, int n, int i0, int j0, const Done& done) {
     alignas(16) __shared__ float a_slab[depth][R + 4];
     alignas(16) __shared__ float b_slab[depth][C + 4];
-    const int i = threadIdx.x % (R / r) * r, j = threadIdx.x / (R / r) * c;  // of the thread's corner in the tile
-    Slab<R> next_a;
-    Slab<C> next_b;
+    const int thread = threadIdx.x, i = thread % (R / r) * r, j = thread / (R / r) * c;  // its corner in the tile
+    Slab<R, A> next_a;
+    Slab<C, B> next_b;
     next_a.fetch(a, i0, n_rows, 0, n), next_b.fetch(b, j0, n_cols, 0, n);
     float sum[c][r] = {}, a_sum = 0;
     for (int k0 = 0; k0 < n; k0 += depth) {
-      next_a.store(a, a_slab), next_b.store(b, b_slab);
+      next_a.store(a_slab), next_b.store(b_slab);
       __syncthreads();
       if (k0 + depth < n) next_a.fetch(a, i0, n_rows, k0 + depth, n), next_b.fetch(b, j0, n_cols, k0 + depth, n);
       UNROLL for (int k = 0; k < depth; ++k) {
@@ -129,14 +138,14 @@ template <int R, int C, int r, int c> struct Tiled {
         UNROLL for (int q = 0; q < c; ++q)
           UNROLL for (int p = 0; p < r; ++p) sum[q][p] += x[p] * y[q];
       }
-      if (ones && j0 == 0 && threadIdx.x < R)
-        for (int k = 0; k < depth; ++k) a_sum += a_slab[k][threadIdx.x];
+      if (ones && j0 == 0 && thread < R)
+        for (int k = 0; k < depth; ++k) a_sum += a_slab[k][thread];
       __syncthreads();
     }
     UNROLL for (int q = 0; q < c; ++q)
       UNROLL for (int p = 0; p < r; ++p)
         if (i0 + i + p < n_rows && j0 + j + q < n_cols) done(i0 + i + p, j0 + j + q, sum[q][p]);
-    if (ones && j0 == 0 && threadIdx.x < R && i0 + int(threadIdx.x) < n_rows) done(i0 + threadIdx.x, n_cols, a_sum);
+    if (ones && j0 == 0 && thread < R && i0 + thread < n_rows) done(i0 + thread, n_cols, a_sum);
   }
 };
 
@@ -161,7 +170,7 @@ template <class P> __global__ void __launch_bounds__(P::threads) forward(Fit f, 
   const float* h = f.h[l] + member * f.batch * layer.in;
   float* z = f.z[l] + member * f.batch * layer.out;
   float* h_next = l + 1 < f.layers ? f.h[l + 1] + member * f.batch * layer.out : nullptr;
-  P::template run<false>({W, 1, layer.out}, {h, layer.in, 1}, layer.out, n, layer.in, blockIdx.x * P::rows,
+  P::template run<false>(Rows{W, layer.out}, Sums{h, layer.in}, layer.out, n, layer.in, blockIdx.x * P::rows,
                          blockIdx.y * P::cols, [&](int i, int j, float sum) {
     sum += b[i];
     z[j * layer.out + i] = sum;
@@ -197,8 +206,8 @@ __device__ float block_sum(float x) {
   return sum;
 }
 
-// below = most - softplus(most - raw),   log_var = least + softplus(below - least) + 2 log std,   mu = mean + std raw_mu
-// loss = mean[(mu - y)^2 exp(-log_var) + log_var] + 0.01 / members (sum of most - sum of least)
+// mu = mean + std raw_mu,   below = most - softplus(most - raw),   log_var = least + softplus(below - least) + 2 log std
+// loss = mean[(mu - y)^2 exp(-log_var) + log_var] + 0.01/members (sum of most - sum of least)
 __global__ void head(Fit f, int first, int n, int t) {
   const int d = blockIdx.x, member = blockIdx.y;
   const std::size_t bounds = std::size_t(member) * f.size() + f.bounds_at();
@@ -233,7 +242,7 @@ template <class P> __global__ void __launch_bounds__(P::threads) backward(Fit f,
   const float* dz = f.dz[l] + member * f.batch * layer.out;
   const float* z_before = f.z[l - 1] + member * f.batch * layer.in;
   float* dz_before = f.dz[l - 1] + member * f.batch * layer.in;
-  P::template run<false>({W, layer.out, 1}, {dz, layer.out, 1}, layer.in, n, layer.out, blockIdx.x * P::rows,
+  P::template run<false>(Sums{W, layer.out}, Sums{dz, layer.out}, layer.in, n, layer.out, blockIdx.x * P::rows,
                          blockIdx.y * P::cols, [&](int i, int j, float sum) {
     const float z = z_before[j * layer.in + i], s = sigmoid(z);
     dz_before[j * layer.in + i] = sum * s * (1 + z * (1 - s));
@@ -255,7 +264,7 @@ template <class P> __global__ void __launch_bounds__(P::threads) step(Fit f, int
   const float* dz = f.dz[l] + member * f.batch * layer.out;
   const std::size_t base = std::size_t(member) * f.size() + layer.at;
   const AdamStep adam(f.lr, t);
-  P::template run<true>({dz, 1, layer.out}, {h, 1, layer.in}, layer.out, layer.in, n, block % down * P::rows,
+  P::template run<true>(Rows{dz, layer.out}, Rows{h, layer.in}, layer.out, layer.in, n, block % down * P::rows,
                         block / down * P::cols, [&](int i, int k, float grad) {
     const std::size_t at = base + k * layer.out + i;
     float theta = f.theta[at];
