@@ -23,6 +23,7 @@ help:
 	@echo "make claims       measure what the slides claim and print one table (make claims-long: the long ones)"
 	@echo "make fuzz         damaged files, by clang's fuzzer, a minute each (FUZZ_SECONDS=60)"
 	@echo "make deps         install what is missing (run and test do so themselves; make deps-mujoco: MuJoCo)"
+	@echo "make cuda-archs   compile and link chapter 15 for every GPU architecture of 75, 80, 86, 90, 100 that nvcc has"
 	@echo "make banner       what was found on this machine"
 	@echo "make clean        remove build/"
 	@echo "Options: ARCH=x86-64-v3 (default native), NO_OPENMP=1, NO_CUDA=1, NO_MUJOCO=1, NO_LIBTORCH=1"
@@ -35,6 +36,8 @@ MAINS   := $(sort $(filter-out chapters/00_toolbox/%,$(wildcard chapters/*/*.cpp
 COURSE  := $(sort $(foreach main,$(MAINS),$(call program,$(main))))
 LECTURE := $(filter-out 09_autombpo_train,$(COURSE))  # that one takes half an hour; 09_autombpo applies what it learned
 PROGRAMS := $(COURSE) $(if $(ROLLOUT),rollout)
+CUDA_MAINS    := $(sort $(wildcard chapters/*/*.cu))  # chapters/15_cuda/affine.cu becomes build/15_cuda_affine
+CUDA_PROGRAMS := $(foreach main,$(CUDA_MAINS),$(call program,$(main:.cu=.cpp)))
 LIBRARY := $(wildcard autodiff/*.cpp plots/*.cpp chapters/00_toolbox/*.cpp) $(filter-out $(ROLLOUT),$(wildcard envs/*.cpp))
 TESTS   := $(wildcard tests/*.cpp)
 BENCHES := $(wildcard tests/bench/*.cpp)
@@ -75,7 +78,14 @@ option MUJOCO "$(NO_MUJOCO)" mujoco/mujoco.h 'sizeof(char[mjVERSION_HEADER < 300
 option LIBTORCH "$(NO_LIBTORCH)" ATen/Parallel.h 'at::get_num_threads() < 1' '$(TORCH_CXX) $(TORCH_LD)'
 echo '__global__ void k() {} int main() { k<<<1, 1>>>(); }' > build/probe/CUDA.cu
 if [ -n "$(NO_CUDA)" ]; then echo 'CUDA := off'
-elif nvcc build/probe/CUDA.cu -o build/probe/CUDA > build/probe/CUDA.log 2>&1; then echo 'CUDA := yes'
+elif nvcc build/probe/CUDA.cu -o build/probe/CUDA > build/probe/CUDA.log 2>&1; then
+  echo 'CUDA := yes'
+  if nvidia-smi -L > /dev/null 2>&1; then echo 'CUDA_ARCH ?= native'; fi
+  echo '#include <cublas_v2.h>' > build/probe/CUBLAS.cu
+  echo 'int main() { cublasHandle_t h; return cublasCreate(&h) == 0; }' >> build/probe/CUBLAS.cu
+  if nvcc build/probe/CUBLAS.cu -o build/probe/CUBLAS -lcublas > build/probe/CUBLAS.log 2>&1; then
+    build/probe/CUBLAS; [ $$? -ge 126 ] || echo 'CUBLAS := yes'  # 127: the library is not where programs look for it
+  fi
 else echo 'CUDA := no'; fi
 if try Catch2_3 catch2/catch_test_macros.hpp 0 -lCatch2; then echo 'CATCH_LD := -lCatch2'; fi
 case "$$($(CXX) --version)" in
@@ -96,6 +106,10 @@ ifneq ($(filter-out clean help deps deps-mujoco run test,$(or $(MAKECMDGOALS),al
 ifneq ($(PROBED),$(SWITCHES))
 $(shell rm -f build/config.mk)  # another compiler or another switch: probe again
 endif
+endif
+
+ifeq ($(CUDA),yes)
+PROGRAMS += $(CUDA_PROGRAMS)
 endif
 
 # line(name, found?, what is gained, what is lost)
@@ -204,7 +218,7 @@ FLAGS_san    = -Og -fsanitize=address,undefined -fno-sanitize=null,alignment,obj
 SKIPPED_double = $(addprefix tests/,00_checkpoint.cpp 00_toolbox.cpp 01_q_planning.cpp 02_dyna_q.cpp 03_shooting.cpp \
   04_pets.cpp 04_pets_ensemble.cpp 04_pets_propagation.cpp 04_pets_transitions.cpp 05_ppo.cpp 06_bound.cpp 06_mbpo.cpp \
   07_bmpo.cpp 07_bmpo_loop.cpp 08_adaptation.cpp 09_autombpo.cpp 09_autombpo_bound.cpp autodiff_rng.cpp envs.cpp \
-  envs_rollout.cpp house.cpp plots.cpp programs.cpp)
+  envs_rollout.cpp house.cpp plots.cpp programs.cpp) $(wildcard tests/15_*.cpp)  # kernels compute in float
 SKIPPED_san    = $(addprefix tests/,03_shooting.cpp 04_pets_propagation.cpp 05_ppo.cpp 06_bound.cpp 07_bmpo.cpp \
   09_autombpo_bound.cpp 12_svg.cpp house.cpp programs.cpp)
 
@@ -247,6 +261,32 @@ ifneq ($(ROLLOUT),)
 $(eval $(subst $(call program,$(ROLLOUT)),rollout,$(call program_rule,$(ROLLOUT))))
 endif
 
+# nvcc compiles the .cu files; without a GPU to compile for, into PTX of the oldest kind, which every GPU's driver
+# translates when a program starts. Eigen's alignment depends on -march: it must be the library's.
+CUDA_ARCH ?= compute_75
+NVCC = nvcc -std=c++20 -O2 -DNDEBUG -DEIGEN_NO_CUDA $(EIGEN_USE) $(if $(filter yes,$(CUBLAS)),-DHAVE_CUBLAS) $(INCLUDES) \
+  $(addprefix -Xcompiler ,-Wall -Wextra $(GCC12) -march=$(ARCH) -fno-math-errno -fno-trapping-math) \
+  $(if $(filter yes,$(OPENMP)),-Xcompiler -fopenmp) $(if $(filter yes,$(MUJOCO)),-DHAVE_MUJOCO)
+NVCC_LIBS = $(LIBRARY_PLACES) $(GNUPLOT_LD) $(if $(filter yes,$(MUJOCO)),-lmujoco) \
+  $(if $(filter yes,$(CUBLAS)),-Xlinker --as-needed -lcublas)
+build/cuda/%.o: %.cu build/config.mk
+	@mkdir -p $(@D)
+	$(NVCC) -arch=$(CUDA_ARCH) -MMD -MP -c $< -o $@
+define cuda_rule
+build/$(1): build/cuda/$(2:.cu=.o) build/obj/library.a
+	$$(NVCC) -arch=$$(CUDA_ARCH) $$^ -o $$@ $$(NVCC_LIBS)
+build/$(1)_archs: $(2) build/obj/library.a
+	$$(NVCC) $$(foreach a,$$(ARCHS),-gencode arch=compute_$$(a),code=sm_$$(a)) $$^ -o $$@ $$(NVCC_LIBS)
+$(1): banner build/$(1)
+.PHONY: $(1)
+endef
+$(foreach main,$(CUDA_MAINS),$(eval $(call cuda_rule,$(call program,$(main:.cu=.cpp)),$(main))))
+
+# Machine code for each of these architectures that nvcc knows.
+ARCHS = $(filter 75 80 86 90 100,$(patsubst compute_%,%,$(shell nvcc --list-gpu-arch)))
+cuda-archs: $(CUDA_PROGRAMS:%=build/%_archs)
+	@echo "compiled and linked for $(ARCHS): $(CUDA_PROGRAMS)"
+
 build/bench: $(patsubst %.cpp,build/obj/%.o,$(BENCHES)) build/obj/library.a
 	$(CXX) $^ -o $@ $(LIBS) $(if $(filter yes,$(LIBTORCH)),$(TORCH_LD))
 build/obj/tests/bench/libtorch.o: OPTIONAL_CXX += $(if $(filter yes,$(LIBTORCH)),-DHAVE_LIBTORCH $(TORCH_CXX))
@@ -267,9 +307,9 @@ run test: deps
 
 run-run: all
 	@mkdir -p build/run
-	@for p in $(LECTURE); do \
+	@for p in $(LECTURE) $(filter $(CUDA_PROGRAMS),$(PROGRAMS)); do \
 	  echo "== $$p"; build/$$p --out "$$OUT" > build/run/$$p.txt || exit $$?; cat build/run/$$p.txt; \
-	done; echo; for p in $(LECTURE); do tail -n 1 build/run/$$p.txt; done
+	done; echo; for p in $(LECTURE) $(filter $(CUDA_PROGRAMS),$(PROGRAMS)); do tail -n 1 build/run/$$p.txt; done
 
 # Each binary is run as soon as it is there, while the rest is compiled.
 ifeq ($(SAN),)
