@@ -314,7 +314,7 @@ run-run: all
 # Each binary is run as soon as it is there, while the rest is compiled.
 ifeq ($(SAN),)
 run-test: test-programs test-float test-double
-test-programs: all build/tests
+test-programs: banner $(filter-out $(CUDA_PROGRAMS:%=build/%),$(PROGRAMS:%=build/%)) build/tests
 	build/tests '[program]~[kill]'
 test-float: build/tests
 	build/tests '~[program]'
@@ -411,4 +411,4 @@ build/fuzz_%: tests/fuzz/%.cpp $(LIBRARY) build/config.mk
 clean:
 	rm -rf build
 
-.PHONY: all run test run-run run-test test-float test-double test-programs test-san plots bench claims claims-long fuzz deps deps-mujoco banner clean help
+.PHONY: all run test run-run run-test test-float test-double test-programs test-san plots bench claims claims-long fuzz deps deps-mujoco banner cuda-archs clean help
