@@ -206,7 +206,7 @@ __device__ float block_sum(float x) {
   return sum;
 }
 
-// mu = mean + std raw_mu,   below = most - softplus(most - raw),   log_var = least + softplus(below - least) + 2 log std
+// below = most - softplus(most - raw),   log_var = least + softplus(below - least) + 2 log std
 // loss = mean[(mu - y)^2 exp(-log_var) + log_var] + 0.01/members (sum of most - sum of least)
 __global__ void head(Fit f, int first, int n, int t) {
   const int d = blockIdx.x, member = blockIdx.y;
@@ -375,7 +375,10 @@ Ensemble make_model(const FitSizes& z, const Mat& X, const Mat& Y, Rng& rng) {
   o.hidden.assign(z.hidden_layers, z.hidden);
   for (int l = 0; l <= z.hidden_layers; ++l) o.decay.push_back(0.01f * Real(l + 1));
   Ensemble model(z.in, z.dim, o, rng);
-  for (Member& f : model.members) f.input.fit(X), f.head.target.fit(Y);
+  for (Member& f : model.members) {
+    f.input.fit(X), f.head.target.fit(Y);
+    for (Linear& layer : f.extractor.layers) layer.b.value = 0.1f * rng.normal(z.hidden, 1);  // 0 would hide mistakes
+  }
   return model;
 }
 

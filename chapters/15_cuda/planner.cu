@@ -1,7 +1,6 @@
 // The planner of PETS on a device: CEM iterations whose plans are all carried through the learned model at once.
 //
-//   nvcc -std=c++20 -O2 -I. -isystem /usr/include/eigen3 chapters/15_cuda/planner.cu build/obj/library.a
-//   build/15_cuda_planner          checks against the CPU, then times, with the share of the device's limits
+//   make 15_cuda_planner && build/15_cuda_planner      compiled with CUDA 13.0; not yet run on a device
 //
 // Read in this order: planner_tasks.h, planner_model.h (the ensemble as one array), planner_trajectories.h,
 // planner_rollout.h (three versions of the hot kernel, from naive to fast), planner.h (the other kernels of an
@@ -142,7 +141,7 @@ void check_iteration(DeviceCem<Task>& cem, const Shape& shape, const Ensemble& m
   };
   returns("1: a thread a trajectory", 1, cem.tile);
   returns("2: a thread a unit of 16", 2, cem.tile);
-  for (int columns : shape.columns) returns("3: tiles", 3, tile_of<Task>(cem.f, columns));
+  for (int columns : shape.columns) returns("3: tiles", 3, tile_of<Task>(cem.f, columns, limits()));
   returns("3: tiles", 3, cem.tile);
 
   cem.choose();
@@ -225,7 +224,7 @@ void time_action(const Device& device, const CemOptions& options, int P, const s
   time("1: a thread a trajectory", 1, cem.tile, 3);
   time("2: a thread a unit of 16", 2, cem.tile, 3);
   for (int columns : {16, 32, 40, 48, 64, 80, 96})
-    if (const TileSize tile = tile_of<Task>(cem.f, columns);
+    if (const TileSize tile = tile_of<Task>(cem.f, columns, limits());
         tile.threads <= most_threads && tile.shared_bytes <= limits().shared_bytes)
       time("3: tiles of " + std::to_string(columns) + (columns == cem.tile.columns ? ", chosen" : ""), 3, tile, 21);
   const double ms = median_ms([&] { cem.search->run(); }, 21, 1);

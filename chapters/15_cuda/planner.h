@@ -109,8 +109,9 @@ struct TileSize {
   int columns = 0, rows = 0, threads = 0;  // trajectories of a block; weights' rows of a slice; threads of a block
   std::size_t shared_bytes = 0;
 };
-template <class Task> TileSize tile_of(const PackedModel& f, int columns) {
-  TileSize size{.columns = columns, .rows = std::clamp(8192 / f.widest / 8 * 8, 8, 40)};
+template <class Task> TileSize tile_of(const PackedModel& f, int columns, const Limits& device) {
+  const int slice = int(device.shared_bytes / sizeof(float)) / 8;  // for each of the two buffers
+  TileSize size{.columns = columns, .rows = std::clamp(slice / f.widest / 8 * 8, 8, 40)};
   const int parts = f.widest / 8 * (columns / 8);
   size.threads = (std::max({parts, columns, 128}) + 31) / 32 * 32;
   size.shared_bytes = sizeof(float) * (Trajectories<Task>::floats(f, columns) + 2 * std::size_t(size.rows) * f.widest);
@@ -122,7 +123,7 @@ template <class Task> TileSize best_tile(const PackedModel& f, int bound, const 
   TileSize best;
   int least = std::numeric_limits<int>::max();
   for (int columns = 8; columns <= most_threads; columns += 8) {
-    const TileSize size = tile_of<Task>(f, columns);
+    const TileSize size = tile_of<Task>(f, columns, device);
     if (size.threads > most_threads || size.shared_bytes > device.shared_bytes) break;
     const int busiest = ceil_div(f.members * ceil_div(bound, columns), device.processors) * columns;
     if (busiest <= least) least = busiest, best = size;
@@ -185,7 +186,10 @@ template <class Task> struct DeviceCem : CemOptions {
     launch(draw_plans, ceil_div(D * candidates, cem_threads), cem_threads, 0, mu, var, plans, D, candidates, seed,
            state);
   }
-  void choose() { launch(choose_elites, 1, 1024, 0, sums, Q_hat, best, candidates, P, elites, state); }
+  void choose() {
+    launch(choose_elites, 1, std::min((candidates + 31) / 32 * 32, 1024), 0, sums, Q_hat, best, candidates, P, elites,
+           state);
+  }
   void fit() { launch(refit, 1, cem_threads, 0, plans, best, mu, var, D, alpha, epsilon, state); }
   void roll_out(int version, const TileSize& size) {
     const Rollout r{f, s, plans, sums, state, seed, candidates, P, T};

@@ -539,7 +539,9 @@ double distance(const std::vector<Mat>& x, const std::vector<Param*>& ref, doubl
 std::vector<Checked> check_sac(const SacSizes& z) {
   Rng rng(11);
   Sac agent(z.state_dim, z.action_dim, {.hidden = {z.hidden, z.hidden}, .tau = 0.3f, .alpha = 0.3f}, rng);
-  agent.pi.net.layers.back().b.value(z.action_dim, 0) = 3;  // one deviation lies at its bound
+  for (Param* p : params(agent.pi, agent.Q[0], agent.Q[1], agent.Q_targ[0], agent.Q_targ[1]))
+    if (p->value.cols() == 1) p->value = 0.1f * rng.normal(p->value.rows(), 1);  // biases: 0 would hide mistakes
+  agent.pi.net.layers.back().b.value(z.action_dim, 0) = 3;                       // one deviation lies at its bound
   const Batch data = random_batch(z, 2 * z.batch + 1, rng);
   SacOnDevice device(agent, data, z.batch, 7, z.threads);
   const Agent& g = device.g;
