@@ -261,8 +261,9 @@ ifneq ($(ROLLOUT),)
 $(eval $(subst $(call program,$(ROLLOUT)),rollout,$(call program_rule,$(ROLLOUT))))
 endif
 
-# nvcc compiles the .cu files; without a GPU to compile for, into PTX of the oldest kind, which every GPU's driver
-# translates when a program starts. Eigen's alignment depends on -march: it must be the library's.
+# nvcc compiles the .cu files; without a GPU to compile for, into PTX, which every GPU's driver translates when a program
+# starts. Kind 75 has no copies to shared memory that need no thread to wait: CUDA_ARCH=native where the timing counts.
+# Eigen's alignment depends on -march: it must be the library's.
 CUDA_ARCH ?= compute_75
 NVCC = nvcc -std=c++20 -O2 -DNDEBUG -DEIGEN_NO_CUDA $(EIGEN_USE) $(if $(filter yes,$(CUBLAS)),-DHAVE_CUBLAS) $(INCLUDES) \
   $(addprefix -Xcompiler ,-Wall -Wextra $(GCC12) -march=$(ARCH) -fno-math-errno -fno-trapping-math) \

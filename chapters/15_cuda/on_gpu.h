@@ -28,7 +28,7 @@ template <class T> __device__ T* shared_memory() {
 // has another launch. A DeviceArray among the arguments becomes its pointer. Returns before the kernel has run.
 template <class... P, class... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes, const A&... args) {
-  if (shared_bytes > 48 << 10)  // more than that has to be asked for
+  if (shared_bytes > 32 << 10)  // more than 48 KB, with the kernel's static arrays, have to be asked for
     cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)));
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<P>(args)...);
   cuda(cudaGetLastError());
@@ -104,7 +104,9 @@ inline int attribute(cudaDeviceAttr which) {
 // Says so and returns false where there is none: `if (!find_device(device)) return 0;`.
 inline bool find_device(Device& device) {
   int count = 0;
-  if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess || count == 0) {
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaErrorNoDevice && status != cudaErrorInsufficientDriver) cuda(status);  // the latter: no driver
+  if (count == 0) {
     std::printf("No CUDA device: nothing was run (%s)\n", cudaGetErrorString(status));
     return false;
   }

@@ -46,8 +46,8 @@ static __global__ void draw_plans(const float* mu, const float* var, float* plan
 
 // Q_hat = the mean return of a plan's particles; best = the E plans with the highest Q_hat, best first. A plan's rank
 // is the number of plans that are better. A return that is NaN or infinite never wins. One block.
-static __global__ void choose_elites(const float* sums, float* Q_hat, int* best, int N, int P, int E,
-                                     PlanState* state) {
+static __global__ void __launch_bounds__(1024) choose_elites(const float* sums, float* Q_hat, int* best, int N, int P,
+                                                             int E, PlanState* state) {
   __shared__ int finite;
   if (!state->active) return;
   if (threadIdx.x == 0) finite = 0;

@@ -211,7 +211,7 @@ __device__ void squash(const Agent& g, bool next, int n, const float* out) {
   (next ? g.logp_next : g.logp)[n] = logp;
 }
 
-__global__ void policy_forward(Agent g) {
+__global__ void __launch_bounds__(1024) policy_forward(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const bool next = blockIdx.y == 1;
   const int first = blockIdx.x * samples;
@@ -229,7 +229,7 @@ __global__ void policy_forward(Agent g) {
 // ---- Kernel 2 and 5: the critics ----
 
 // Blocks y = 0, 1: Q_j(s, a), y = 2, 3: Q'_j(s', a'). In the policy's step only y = 0, 1: Q_j(s, a ~ pi(.|s)).
-__global__ void critic_forward(Agent g, bool policy_step) {
+__global__ void __launch_bounds__(1024) critic_forward(Agent g, bool policy_step) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int net = Q1 + blockIdx.y, first = blockIdx.x * samples, in = g.sa_dim();
   const bool lagged = net >= Q1_targ;
@@ -251,7 +251,7 @@ __global__ void critic_forward(Agent g, bool policy_step) {
 // ---- Kernel 3: back through the critics ----
 
 // y = r + gamma (1 - d) [min_j Q'_j(s', a') - alpha log pi(a'|s')],   J_Q = E[(Q_j(s, a) - y)^2]
-__global__ void critic_backward(Agent g) {
+__global__ void __launch_bounds__(1024) critic_backward(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int net = Q1 + blockIdx.y, first = blockIdx.x * samples;
   if (const int t = threadIdx.x, n = first + t; t < samples) {
@@ -269,7 +269,7 @@ __global__ void critic_backward(Agent g) {
 
 // ---- Kernel 6: dJ/da_j = -1/batch dQ_j/da where Q_j is the smaller one, else 0 ----
 
-__global__ void action_gradient(Agent g) {
+__global__ void __launch_bounds__(1024) action_gradient(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int j = blockIdx.y, net = Q1 + j, first = blockIdx.x * samples, H = g.hidden, A = g.action_dim;
   if (const int t = threadIdx.x, n = first + t; t < samples)
@@ -284,7 +284,7 @@ __global__ void action_gradient(Agent g) {
 // ---- Kernel 7: J_pi = E[alpha log pi(a|s) - min_j Q_j(s, a)] back through the squashed Gaussian and the policy ----
 // dlog pi/du = 2 tanh(u) = 2a, so du = dJ/da (1 - a^2) + 2a alpha/batch, dmu = du, dlog_std = du std xi - alpha/batch.
 
-__global__ void policy_backward(Agent g) {
+__global__ void __launch_bounds__(1024) policy_backward(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int first = blockIdx.x * samples, A = g.action_dim;
   const float alpha_n = expf(*g.log_alpha) / g.batch;
@@ -339,7 +339,7 @@ __device__ void gradient_tile(const float* d, Layer f, const float* x, int x_row
 struct AdamStep {  // number t
   float lr, m_scale, v_scale;
   __device__ AdamStep(float lr, int t)
-      : lr(lr), m_scale(1 / (1 - powf(0.9f, t))), v_scale(1 / (1 - powf(0.999f, t))) {}
+      : lr(lr), m_scale(-1 / expm1f(t * log1pf(-0.1f))), v_scale(-1 / expm1f(t * log1pf(-0.001f))) {}
   __device__ void operator()(float& theta, float& m, float& v, float grad) const {
     m = 0.9f * m + (1 - 0.9f) * grad;
     v = 0.999f * v + (1 - 0.999f) * grad * grad;
