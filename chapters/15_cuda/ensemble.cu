@@ -2,7 +2,7 @@
 // every step. Three versions: a launch for each member and layer; one for each layer; one in all. The noise comes from
 // Philox, so that the CPU draws the same. CPU reference: Network in network.h.
 //
-//   make 15_cuda_ensemble && build/15_cuda_ensemble     compiled with CUDA 13.0 for 7.5 to 10.0; not yet run on a device
+//   make 15_cuda_ensemble && build/15_cuda_ensemble   compiled with CUDA 13.0 for 7.5 to 10.0; not yet run on a device
 #include <cassert>
 #include "chapters/15_cuda/network.h"
 
