@@ -1,7 +1,7 @@
 // Soft actor-critic (chapter 05) on the device: an update is eight launches, and many updates are one CUDA graph.
 //   make 15_cuda_sac && build/15_cuda_sac      compiled with CUDA 13.0; not yet run on a device
 //
-// What limits an update of 256 x 256 units and a batch of 256 is not arithmetic: its 0.5 GFLOP are 10 us of an H200. It
+// What limits an update of 256 x 256 units and a batch of 256 is not arithmetic: its 0.6 GFLOP are 10 us of an H200. It
 // is latency: launches that wait for each other, some 2 us each, and in each a chain of layers that wait for the
 // weights. So there are few launches, and nothing comes from the host between them:
 //   1. a block takes 8 samples through a whole network, whose activations stay in shared memory: a launch for a pass
@@ -33,6 +33,7 @@ SacNumbers update_on_cpu(Sac& agent, const Batch& b, const Mat& xi_next, const M
 
 constexpr int samples = 8;  // that a block takes through a network
 constexpr int tile = 32;    // a block of the last kernel computes tile x tile of a gradient
+constexpr int most_threads = 1024;  // of a block that takes samples through a network
 
 enum Network { pi, Q1, Q2, Q1_targ, Q2_targ };  // the first three learn
 enum Stream { of_batch, of_now, of_next, streams };
@@ -211,7 +212,7 @@ __device__ void squash(const Agent& g, bool next, int n, const float* out) {
   (next ? g.logp_next : g.logp)[n] = logp;
 }
 
-__global__ void __launch_bounds__(1024) policy_forward(Agent g) {
+__global__ void __launch_bounds__(most_threads) policy_forward(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const bool next = blockIdx.y == 1;
   const int first = blockIdx.x * samples;
@@ -229,7 +230,7 @@ __global__ void __launch_bounds__(1024) policy_forward(Agent g) {
 // ---- Kernel 2 and 5: the critics ----
 
 // Blocks y = 0, 1: Q_j(s, a), y = 2, 3: Q'_j(s', a'). In the policy's step only y = 0, 1: Q_j(s, a ~ pi(.|s)).
-__global__ void __launch_bounds__(1024) critic_forward(Agent g, bool policy_step) {
+__global__ void __launch_bounds__(most_threads) critic_forward(Agent g, bool policy_step) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int net = Q1 + blockIdx.y, first = blockIdx.x * samples, in = g.sa_dim();
   const bool lagged = net >= Q1_targ;
@@ -251,7 +252,7 @@ __global__ void __launch_bounds__(1024) critic_forward(Agent g, bool policy_step
 // ---- Kernel 3: back through the critics ----
 
 // y = r + gamma (1 - d) [min_j Q'_j(s', a') - alpha log pi(a'|s')],   J_Q = E[(Q_j(s, a) - y)^2]
-__global__ void __launch_bounds__(1024) critic_backward(Agent g) {
+__global__ void __launch_bounds__(most_threads) critic_backward(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int net = Q1 + blockIdx.y, first = blockIdx.x * samples;
   if (const int t = threadIdx.x, n = first + t; t < samples) {
@@ -269,7 +270,7 @@ __global__ void __launch_bounds__(1024) critic_backward(Agent g) {
 
 // ---- Kernel 6: dJ/da_j = -1/batch dQ_j/da where Q_j is the smaller one, else 0 ----
 
-__global__ void __launch_bounds__(1024) action_gradient(Agent g) {
+__global__ void __launch_bounds__(most_threads) action_gradient(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int j = blockIdx.y, net = Q1 + j, first = blockIdx.x * samples, H = g.hidden, A = g.action_dim;
   if (const int t = threadIdx.x, n = first + t; t < samples)
@@ -284,7 +285,7 @@ __global__ void __launch_bounds__(1024) action_gradient(Agent g) {
 // ---- Kernel 7: J_pi = E[alpha log pi(a|s) - min_j Q_j(s, a)] back through the squashed Gaussian and the policy ----
 // dlog pi/du = 2 tanh(u) = 2a, so du = dJ/da (1 - a^2) + 2a alpha/batch, dmu = du, dlog_std = du std xi - alpha/batch.
 
-__global__ void __launch_bounds__(1024) policy_backward(Agent g) {
+__global__ void __launch_bounds__(most_threads) policy_backward(Agent g) {
   float *x = shared_memory<float>(), *part = x + g.width() * samples;
   const int first = blockIdx.x * samples, A = g.action_dim;
   const float alpha_n = expf(*g.log_alpha) / g.batch;
@@ -408,7 +409,7 @@ __global__ void step(Agent g, bool policy_step) {
 
 struct SacOnDevice {
   Agent g = {};
-  int threads;  // of a block that takes samples through a network
+  int threads;  // of those blocks; a power of two is not needed, whole warps are
   DeviceArray<float> memory, s, a, r, s_next, not_done;
   DeviceArray<int> counts;  // filled, updates
 
