@@ -388,7 +388,7 @@ resumable half_cheetah_sac build/06_mbpo --env half_cheetah --preset paper --ste
 resumable inverted_pendulum_bmpo build/07_bmpo --env inverted_pendulum --seeds 5 --ablation
 resumable inverted_pendulum_ampo build/08_ampo --env inverted_pendulum --seeds 5 --compare
 long inverted_pendulum_loss build/08_ampo_model_loss --env inverted_pendulum --seeds 10
-long swimmer_loss build/08_ampo_model_loss --env swimmer --seeds 10
+long swimmer_loss build/08_ampo_model_loss --env swimmer --seeds 10 --steps 2000
 long shift_loss build/08_ampo_model_loss --data 300 --seeds 10
 resumable swimmer_ampo build/08_ampo --env swimmer --seeds 3 --steps 20000 --compare
 long autombpo build/09_autombpo_train --continue
