@@ -108,9 +108,7 @@ $(shell rm -f build/config.mk)  # another compiler or another switch: probe agai
 endif
 endif
 
-ifeq ($(CUDA),yes)
-PROGRAMS += $(CUDA_PROGRAMS)
-endif
+CUDA_BUILT := $(if $(filter yes,$(CUDA)),$(CUDA_PROGRAMS))
 
 # line(name, found?, what is gained, what is lost)
 line = $(if $(filter yes,$($(1))),@echo "✓ $(2): $(3)",$(if $(filter off,$($(1))),@echo "→ $(2) switched off by NO_$(1)=1",@echo "✗ $(2) not found: $(4)"))
@@ -296,7 +294,7 @@ build/obj/tests/bench/libtorch.o: OPTIONAL_CXX += $(if $(filter yes,$(LIBTORCH))
 
 # ---- What one asks for ----
 
-all: banner $(PROGRAMS:%=build/%)
+all: banner $(PROGRAMS:%=build/%) $(CUDA_BUILT:%=build/%)
 
 # These two start make again, so that what `deps` has installed is seen; one after the other, they build the same files.
 ifneq ($(filter run test,$(MAKECMDGOALS)),)
@@ -308,14 +306,14 @@ run test: deps
 
 run-run: all
 	@mkdir -p build/run
-	@for p in $(LECTURE) $(filter $(CUDA_PROGRAMS),$(PROGRAMS)); do \
+	@for p in $(LECTURE) $(CUDA_BUILT); do \
 	  echo "== $$p"; build/$$p --out "$$OUT" > build/run/$$p.txt || exit $$?; cat build/run/$$p.txt; \
-	done; echo; for p in $(LECTURE) $(filter $(CUDA_PROGRAMS),$(PROGRAMS)); do tail -n 1 build/run/$$p.txt; done
+	done; echo; for p in $(LECTURE) $(CUDA_BUILT); do tail -n 1 build/run/$$p.txt; done
 
 # Each binary is run as soon as it is there, while the rest is compiled.
 ifeq ($(SAN),)
 run-test: test-programs test-float test-double
-test-programs: banner $(filter-out $(CUDA_PROGRAMS:%=build/%),$(PROGRAMS:%=build/%)) build/tests
+test-programs: banner $(PROGRAMS:%=build/%) build/tests
 	build/tests '[program]~[kill]'
 test-float: build/tests
 	build/tests '~[program]'

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include "chapters/04_pets/ensemble.h"
 #include "chapters/15_cuda/ensemble.cu"
-#include "tests/catch.h"
+#include "tests/checked.h"  // check_each
 
 namespace {
 
@@ -55,10 +55,7 @@ TEST_CASE("each version of the ensemble predicts and samples what the CPU does, 
                                    {4, 1, {5, 3, 40}}, {1, 70, {6, 8}}};
   const std::vector<Checked> checks = check(sizes, 100);
   CHECK(checks.size() == 5 * 4 * 3);
-  for (const Checked& c : checks) {
-    INFO(c.what);
-    CHECK(c.error < c.bound);
-  }
+  check_each(checks);
 }
 
 TEST_CASE("log-variances on the device stay between the bounds, however far the input is from the data", "[15]") {

@@ -1,6 +1,6 @@
 // Chapter 15, the planner: its kernels run on the CPU, and main.cu's loop with them.
 #include "chapters/15_cuda/planner.cu"
-#include "tests/catch.h"
+#include "tests/checked.h"  // check_each
 
 namespace {
 
@@ -28,10 +28,7 @@ std::vector<int> elites_of(const std::vector<float>& returns) {
 }  // namespace
 
 TEST_CASE("the planner's kernels on the CPU: returns, elites and refit are those of chapters 03 and 04", "[15]") {
-  for (const Checked& c : check()) {
-    INFO(c.what);
-    CHECK(c.error < c.bound);
-  }
+  check_each(check());
 }
 
 TEST_CASE("elites: the best mean of particles, the first of equal ones, never NaN or infinity", "[15]") {

@@ -1,14 +1,11 @@
 // SAC's kernels against chapter 05, run by the emulation of chapters/15_cuda/on_cpu.h.
 #include "chapters/15_cuda/sac.cu"
-#include "tests/catch.h"
+#include "tests/checked.h"  // check_each
 
 TEST_CASE("Five SAC updates on the device are those of chapter 05: losses, moments, parameters", "[15]") {
   // Sizes that fill neither a warp nor a tile nor a block's samples; with more and with fewer threads than units.
   const SacSizes sizes = GENERATE(SacSizes{3, 1, 20, 11, 5, 64}, SacSizes{5, 2, 37, 35, 3, 32});
-  for (const Checked& c : check_sac(sizes)) {
-    INFO(c.what);
-    CHECK(c.error < c.bound);
-  }
+  check_each(check_sac(sizes));
 }
 
 TEST_CASE("The reference with the noise as an argument is sac_update", "[15]") {

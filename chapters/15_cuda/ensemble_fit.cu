@@ -12,7 +12,7 @@
 #include <chrono>
 #include <span>
 #include "chapters/04_pets/ensemble.h"  // Ensemble: the CPU reference is its descend, one step of one member
-#include "chapters/15_cuda/cuda.h"
+#include "chapters/15_cuda/pieces.h"
 
 namespace {
 
@@ -160,9 +160,6 @@ __global__ void gather(Fit f, int first, int n) {
 
 // ---- Kernel 2: z = W h + b, h_next = swish(z) = z sigmoid(z) ----
 
-__device__ float sigmoid(float x) { return 1 / (1 + expf(-x)); }
-__device__ float softplus(float x) { return fmaxf(x, 0) + log1pf(expf(-fabsf(x))); }
-
 template <class P> __global__ void __launch_bounds__(P::threads) forward(Fit f, int l, int n) {
   const Layer layer = f.layer(l);
   const int member = blockIdx.z;
@@ -179,32 +176,6 @@ template <class P> __global__ void __launch_bounds__(P::threads) forward(Fit f, 
 }
 
 // ---- Kernel 3: the head, its loss and the bounds of the log-variance. A block has a dimension of a member ----
-
-// Number t for one parameter.
-struct AdamStep {
-  float lr, m_scale, v_scale;
-  __device__ AdamStep(float lr, int t)
-      : lr(lr), m_scale(-1 / expm1f(t * log1pf(-0.1f))), v_scale(-1 / expm1f(t * log1pf(-0.001f))) {}
-  __device__ void operator()(float& theta, float& m, float& v, float grad) const {
-    m = 0.9f * m + (1 - 0.9f) * grad;
-    v = 0.999f * v + (1 - 0.999f) * grad * grad;
-    theta -= lr * (m * m_scale) / (sqrtf(v * v_scale) + 1e-8f);
-  }
-};
-
-// The sum of x over the threads, a power of two of them; the threads' places are added in a fixed order.
-__device__ float block_sum(float x) {
-  __shared__ float place[1024];
-  place[threadIdx.x] = x;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half /= 2) {
-    if (int(threadIdx.x) < half) place[threadIdx.x] += place[threadIdx.x + half];
-    __syncthreads();
-  }
-  const float sum = place[0];
-  __syncthreads();
-  return sum;
-}
 
 // below = most - softplus(most - raw),   log_var = least + softplus(below - least) + 2 log std
 // loss = mean[(mu - y)^2 exp(-log_var) + log_var] + 0.01/members (sum of most - sum of least)

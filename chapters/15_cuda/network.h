@@ -3,6 +3,7 @@
 #pragma once
 #include "autodiff/rng.h"
 #include "chapters/15_cuda/blocked.h"
+#include "chapters/15_cuda/pieces.h"
 
 // The sizes of a network: width[0] = in, then the hidden layers, then 2 out; `layers` products in all.
 struct Shape {
@@ -30,15 +31,11 @@ struct Shape {
   }
 };
 
-// softplus(x) = log(1 + exp(x)), written so that neither end overflows
-HOST_DEVICE inline float softplus(float x) { return fmaxf(x, 0) + log1pf(expf(-fabsf(x))); }
-
 // The last layer's outputs d and out + d become the d-th mean and log-variance, in the target's own units. The bounds:
 // max, min log-variance, the target's mean and standard deviation, `out` numbers each.
 HOST_DEVICE inline void gaussian_head(const float* bounds, int out, int d, float& mu, float& log_var) {
   const float most = bounds[d], least = bounds[out + d], mean = bounds[2 * out + d], std = bounds[3 * out + d];
-  const float below = most - softplus(most - log_var);
-  log_var = least + softplus(below - least) + 2 * logf(std);
+  log_var = bounded_log_var(log_var, least, most) + 2 * logf(std);
   mu = mean + std * mu;
 }
 

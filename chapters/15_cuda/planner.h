@@ -7,18 +7,6 @@
 
 constexpr int cem_threads = 256;
 
-// The larger one over a block, known to thread 0 afterwards.
-__device__ inline float largest(float x) {
-  __shared__ float of[cem_threads];
-  of[threadIdx.x] = x;
-  __syncthreads();
-  for (int n = cem_threads / 2; n > 0; n /= 2) {
-    if (int(threadIdx.x) < n) of[threadIdx.x] = fmaxf(of[threadIdx.x], of[threadIdx.x + n]);
-    __syncthreads();
-  }
-  return of[0];
-}
-
 // Where a search begins: the last plan without its first action, zeros at its end; the variance ((1 - -1) / 4)^2.
 static __global__ void begin_search(float* mu, float* var, int D, int action_dim, float epsilon, PlanState* state) {
   for (int first = 0; first < D; first += blockDim.x) {
@@ -86,7 +74,7 @@ static __global__ void refit(const float* plans, const int* best, float* mu, flo
     var[d] = alpha * var[d] + (1 - alpha) * variance;
     most = fmaxf(most, var[d]);
   }
-  most = largest(most);  // a barrier too: all have read the state
+  most = block_max(most);  // a barrier too: all have read the state
   if (threadIdx.x == 0) state->active = most > epsilon, ++state->calls;
 }
 

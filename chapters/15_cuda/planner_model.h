@@ -2,7 +2,7 @@
 #pragma once
 #include <stdexcept>
 #include "chapters/04_pets/ensemble.h"  // Ensemble
-#include "chapters/15_cuda/cuda.h"
+#include "chapters/15_cuda/pieces.h"
 
 constexpr int max_layers = 8, max_width = 512;
 
@@ -81,7 +81,6 @@ __device__ inline float swish_of(float x) {
   return x / (1 + expf(-x));
 #endif
 }
-__device__ inline float softplus_of(float x) { return fmaxf(x, 0) + log1pf(expf(-fabsf(x))); }
 
 // Element i of the network's input: concat(net_input(s), a), standardised. 0 in the rows that only fill up.
 template <class Task, class S, class A>
@@ -98,7 +97,6 @@ __device__ float next_state(const PackedModel& f, const float* member, float s, 
                              int i) {
   const float* const head = member + f.head + i;
   const float most = head[0], least = head[f.head_dim], mean = head[2 * f.head_dim], std = head[3 * f.head_dim];
-  const float below = most - softplus_of(most - log_var);
-  const float sigma = f.probabilistic ? expf(0.5f * (least + softplus_of(below - least))) : 0;
+  const float sigma = f.probabilistic ? expf(0.5f * bounded_log_var(log_var, least, most)) : 0;
   return Task::apply(s, mean + std * (mu + sigma * xi), i);
 }

@@ -11,7 +11,7 @@
 // Read in this order: update_on_cpu, SacOnDevice::update, the kernels it launches, `wide` and `gradient_tile`.
 #include <chrono>
 #include "chapters/05_model_free/sac.h"  // Sac, sac_update: the CPU reference
-#include "chapters/15_cuda/cuda.h"
+#include "chapters/15_cuda/pieces.h"
 
 namespace {
 
@@ -204,8 +204,7 @@ __device__ void squash(const Agent& g, bool next, int n, const float* out) {
     const float log_std = fminf(fmaxf(out[(A + i) * samples], SquashedGaussian::min_log_std),
                                 SquashedGaussian::max_log_std);
     const float u = out[i * samples] + expf(log_std) * xi;
-    const float softplus = fmaxf(-2 * u, 0) + log1pf(expf(-fabsf(2 * u)));  // log(1 + exp(-2u))
-    logp += 2 * (u + softplus) - log_std - xi * xi / 2 - 2.305232894f;       // log(2 pi)/2 + 2 log 2
+    logp += 2 * (u + softplus(-2 * u)) - log_std - xi * xi / 2 - 2.305232894f;  // log(2 pi)/2 + 2 log 2
     (next ? g.sa_next : g.sa_pi)[n * g.sa_dim() + g.state_dim + i] = tanhf(u);
     if (!next) g.xi[n * A + i] = xi;
   }
@@ -335,31 +334,6 @@ __device__ void gradient_tile(const float* d, Layer f, const float* x, int x_row
   UNROLL for (int k = 0; k < 4; ++k)
     UNROLL for (int i = 0; i < 4; ++i) sum[group][(k4 + k) * tile + i4 + i] = z[k][i];
   __syncthreads();
-}
-
-struct AdamStep {  // number t
-  float lr, m_scale, v_scale;
-  __device__ AdamStep(float lr, int t)
-      : lr(lr), m_scale(-1 / expm1f(t * log1pf(-0.1f))), v_scale(-1 / expm1f(t * log1pf(-0.001f))) {}
-  __device__ void operator()(float& theta, float& m, float& v, float grad) const {
-    m = 0.9f * m + (1 - 0.9f) * grad;
-    v = 0.999f * v + (1 - 0.999f) * grad * grad;
-    theta -= lr * (m * m_scale) / (sqrtf(v * v_scale) + 1e-8f);
-  }
-};
-
-// The sum of x over the threads, a power of two of them; the threads' places are added in a fixed order.
-__device__ float block_sum(float x) {
-  __shared__ float place[1024];
-  place[threadIdx.x] = x;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half /= 2) {
-    if (int(threadIdx.x) < half) place[threadIdx.x] += place[threadIdx.x + half];
-    __syncthreads();
-  }
-  const float sum = place[0];
-  __syncthreads();
-  return sum;
 }
 
 // J_alpha = -log alpha (log pi + H_bar):   dJ/dlog alpha = -(mean log pi + H_bar). And the numbers for the log.
