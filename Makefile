@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 help:
 	@echo "make              build every program into build/"
 	@echo "make 02_dyna_q    build one program: $(PROGRAMS)"
-	@echo "make run          build and run the lecture; pictures and CSV files go to plots/"
+	@echo "make run          build and run the lecture; pictures and CSV files go to plots/ (FRESH=1: what is done again too)"
 	@echo "make test         build and run the tests (SAN=1: under AddressSanitizer and UndefinedBehaviorSanitizer)"
 	@echo "make plots        draw the pictures again from the CSV files in plots/"
 	@echo "make bench        speed, as a table"
@@ -304,11 +304,36 @@ SYNC := $(if $(filter test,$(MAKECMDGOALS)),$(if $(filter output-sync,$(.FEATURE
 run test: deps
 	@$(MAKE) --no-print-directory $(SYNC) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES)) run-$@
 
+# A program's output is kept as $(OUT)/<program>.txt, its last line is a row of the table: program | seconds | result |
+# picture. What has been run since it was built is not run again (FRESH=1: all of it is).
+define RUN
+mkdir -p "$$OUT" || exit $$?
+for p in $(LECTURE) $(CUDA_BUILT); do
+  text="$$OUT/$$p.txt"
+  if [ -z "$(FRESH)" ] && [ "$$text" -nt build/$$p ]; then echo "== $$p: done before"; continue; fi
+  echo "== $$p"
+  rm -f "$$text"
+  build/$$p --out "$$OUT" > "$$text.part" || { status=$$?; cat "$$text.part"; exit $$status; }
+  mv "$$text.part" "$$text"
+  cat "$$text"
+done
+format='%-29s %8s  %-24s %s\n'
+printf "\n$$format" program seconds claims 'result; picture'
+for p in $(LECTURE) $(CUDA_BUILT); do
+  claims=$$(cat "$$OUT/$${p}_claims.csv" 2> /dev/null | awk -F , '/^[^#]/ { n[$$NF]++ } END {
+    if (n["holds"]) a = n["holds"] " hold"
+    if (n["unclear"]) a = a (a ? ", " : "") n["unclear"] " unclear"
+    if (n["does not hold"]) a = a (a ? ", " : "") n["does not hold"] " not"
+    print a }')
+  tail -n 1 "$$OUT/$$p.txt" | awk -F ' [|] ' -v p=$$p -v claims="$$claims" -v f="$$format" '
+    NF == 4 { printf f, p, $$2 + 0, claims, $$3 "; " $$4 }
+    NF != 4 { printf f, p, "", "", $$0 }'
+done
+tail -qn 1 $(foreach p,$(LECTURE) $(CUDA_BUILT),"$$OUT/$(p).txt") | awk -F ' [|] ' '{ s += $$2 } END { printf "%-29s %8.1f\n", "in all", s }'
+endef
+export RUN
 run-run: all
-	@mkdir -p build/run
-	@for p in $(LECTURE) $(CUDA_BUILT); do \
-	  echo "== $$p"; build/$$p --out "$$OUT" > build/run/$$p.txt || exit $$?; cat build/run/$$p.txt; \
-	done; echo; for p in $(LECTURE) $(CUDA_BUILT); do tail -n 1 build/run/$$p.txt; done
+	@eval "$$RUN"
 
 # Each binary is run as soon as it is there, while the rest is compiled.
 ifeq ($(SAN),)
