@@ -77,7 +77,8 @@ void plot(const Options& opt) {
   Panel steps{.x_label = "real environment steps, thousands", .y_label = "return"}, clock = steps, spread = steps;
   Panel promise = steps;
   clock.x_label = "seconds of training", clock.log_x = true, spread.title = "every seed by itself";
-  promise.title = "what the critics promise; dashed: what came out", promise.y_label = "discounted return of an episode";
+  promise.title = "what the critics promise; dashed: what came out";
+  promise.y_label = "discounted return of an episode";
   const auto thousands = [](std::vector<double> x) {
     for (double& v : x) v /= 1000;
     return x;
