@@ -270,7 +270,7 @@ const char* key_command(Key key) {
   return "";
 }
 
-// A step between the tics of x that leaves room for their numbers: 1, 2 or 5 times a power of ten, 4 to 8 steps.
+// A step between the tics of x that leaves room for their numbers: 1, 2 or 5 times a power of ten, 4 to 10 steps.
 std::string tic_step(const Panel& panel) {
   double low = INFINITY, high = -INFINITY;
   for (const Layer& layer : panel.layers)

@@ -95,7 +95,7 @@ void plot(const Options& opt) {
         const std::vector<double> mean = visible(c.mean);
         Layer layer = column == "max_error"
                           ? curve(c.label + " real steps", c.x, mean, visible(c.low), visible(c.high))
-                          : dashed(i == 0 ? "the model's own optimum" : "", c.x, mean);
+                          : dashed(i == 0 ? "the model's optimum" : "", c.x, mean);
         layer.colour = colours[i++ % 4];
         panel.layers.push_back(layer);
       }

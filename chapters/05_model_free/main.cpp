@@ -74,9 +74,15 @@ void run(const Options& opt, int G, int steps, int seed, Sac& agent, Rng& rng, L
 // From the CSV files: return against real steps and against seconds; every seed, and the critics' promises.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv")), seconds = read_csv(opt.path("_seconds.csv"));
-  Panel steps{.x_label = "real environment steps", .y_label = "return"}, clock = steps, spread = steps, promise = steps;
+  Panel steps{.x_label = "real environment steps, thousands", .y_label = "return"}, clock = steps, spread = steps;
+  Panel promise = steps;
   clock.x_label = "seconds of training", clock.log_x = true, spread.title = "every seed by itself";
-  promise.title = "what the critics promise, and what comes out", promise.y_label = "discounted return of an episode";
+  promise.title = "what the critics promise; dashed: what came out";
+  promise.y_label = "discounted return of an episode";
+  const auto thousands = [](std::vector<double> x) {
+    for (double& v : x) v /= 1000;
+    return x;
+  };
   const std::vector<Curve> returns = curves(table, {"G"}, "env_steps", "eval_return");
   const std::vector<Curve> times = curves(seconds, {"G"}, "env_steps", "seconds");
   const std::vector<Curve> values = curves(table, {"G"}, "env_steps", "value");
@@ -89,14 +95,15 @@ void plot(const Options& opt) {
       panel.layers.push_back(layer);
     };
     const Curve& c = returns[i];
-    add(steps, curve(label, c.x, c.mean, c.low, c.high));
+    add(steps, curve(label, thousands(c.x), c.mean, c.low, c.high));
     if (i < times.size()) add(clock, curve(label, times[i].mean, c.mean, c.low, c.high));
     for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
       const Table rows = table.where("G", c.label).where("seed", to_text(seed));
-      add(spread, line(seed == opt.seed ? label : "", rows.numbers("env_steps"), rows.numbers("eval_return")), 1);
+      const std::vector<double> x = thousands(rows.numbers("env_steps"));
+      add(spread, line(seed == opt.seed ? label : "", x, rows.numbers("eval_return")), 1);
     }
-    add(promise, line("promised, G = " + c.label, values[i].x, values[i].mean));
-    add(promise, dashed("came out", outcomes[i].x, outcomes[i].mean), 1);
+    add(promise, line(label, thousands(values[i].x), values[i].mean));
+    add(promise, dashed("", thousands(outcomes[i].x), outcomes[i].mean), 1);
   }
   draw({.width = 1000, .height = 440, .panels = {steps, clock}}, opt.path(".png"));
   draw({.width = 1000, .height = 480, .panels = {spread, promise}}, opt.path("_stability.png"));
