@@ -386,9 +386,35 @@ TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
 claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
   $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
+# Markdown from the claims files of a folder; a cell with a comma is quoted in them.
+define CLAIMS_TABLE
+claims_table() {
+for f; do shift; [ ! -e "$$f" ] || set -- "$$@" "$$f"; done
+awk '
+function cut(line, cell,  i, n, c, quoted) {
+  n = 1; cell[1] = ""
+  for (i = 1; i <= length(line); ++i) {
+    c = substr(line, i, 1)
+    if (c == "\"") quoted = !quoted
+    else if (c == "," && !quoted) cell[++n] = ""
+    else cell[n] = cell[n] (c == "|" ? "\\|" : c)
+  }
+}
+BEGIN { print "| program | claim | slide | expected | measured | 95 % interval | seeds | verdict |"; print "|---|---|---|---|---|---|---|---|" }
+/^#/ || /^claim,slide,/ { next }
+{ cut($$0, c); p = FILENAME; sub(/.*\//, "", p); sub(/_claims.csv$$/, "", p)
+  print "| " p " | " c[1] " | " c[2] " | " c[3] " | " c[4] " | " (c[5] == "" ? "" : "[" c[5] ", " c[6] "]") " | " c[7] " | " c[8] " |"
+  ++n[c[8]] }
+END { print ""; print n["holds"] + 0 " hold, " n["unclear"] + 0 " unclear, " n["does not hold"] + 0 " do not hold." }' "$$@"
+}
+endef
+export CLAIMS_TABLE
 claims: $(LECTURE:%=build/%) build/tests
-	@$(call claim_runs,$(LECTURE))
-	@grep -hv '^#' "$$OUT"/*_claims.csv $(foreach e,$(sort $(foreach p,$(COURSE),$(TASKS_$(p)))),"$$OUT/$(e)"/*_claims.csv) | awk 'NR == 1 || !/^claim,slide,/'
+	@start=$$(date +%s); $(call claim_runs,$(LECTURE)) \
+	{ echo "\`make claims\`, $$(date +%F), $$(nproc) cores$$(sed -n 's/^model name.*: /, /p' /proc/cpuinfo 2> /dev/null | head -n 1)," \
+	    "$$(( ($$(date +%s) - start + 59) / 60 )) minutes"; echo; \
+	  eval "$$CLAIMS_TABLE"; claims_table $(foreach p,$(LECTURE),"$$OUT/$(p)_claims.csv" $(foreach e,$(TASKS_$(p)),"$$OUT/$(e)/$(p)_claims.csv")); \
+	} > "$$OUT/claims.md"; cat "$$OUT/claims.md"
 	@build/tests '[kill]'
 
 # Hours. Each into $(OUT)/long/<name>; stopped and called again, MBPO goes on where its last checkpoint was written.
@@ -418,7 +444,7 @@ long autombpo build/09_autombpo_train --continue
 resumable hopper_bmpo build/07_bmpo --env hopper --preset paper --steps 20000
 resumable pendulum_maac build/14_maac --horizon 0,1,3,5,10 --steps 4000 --seeds 5
 resumable cartpole_swingup_maac build/14_maac --env cartpole_swingup --steps 6000 --seeds 5 --compare
-grep -hv '^#' "$$OUT"/long/*/*_claims.csv | awk 'NR == 1 || !/^claim,slide,/'
+eval "$$CLAIMS_TABLE"; claims_table "$$OUT"/long/*/*_claims.csv
 endef
 export LONG_CLAIMS
 claims-long: $(addprefix build/,06_mbpo 06_mbpo_experiments 07_bmpo 08_ampo 08_ampo_model_loss 09_autombpo_train 14_maac)
