@@ -1,91 +1,32 @@
-// The operations. Each stands with its derivative rule, in the letters of the chain rule: dx is d(loss)/dx.
+// The operations. Each stands with its derivative rule in ops.cpp, in the letters of the chain rule.
 // Every name works on Mat too (exp, tanh, sqrt and their kin come from Eigen), so that one templated body serves
 // numbers and recorded numbers. x is (rows, cols): one dimension per row, one sample per column.
 // Wrong shapes are caught by assertions in debug builds.
 #pragma once
-#include <cmath>
 #include "autodiff/tape.h"
 
 // ---- Shapes ----
 
 // Repeats a (1, 1), (rows, 1) or (1, cols) to (rows, cols).
-inline Mat broadcast(const Mat& x, Eigen::Index rows, Eigen::Index cols) {
-  assert((x.rows() == rows || x.rows() == 1) && (x.cols() == cols || x.cols() == 1));
-  if (x.rows() != rows || x.cols() != 1) return x.replicate(rows / x.rows(), cols / x.cols());
-  Mat y(rows, cols);  // a column, which is the common case and much faster so
-  y.colwise() = x.col(0);
-  return y;
-}
-// dx += dy summed over the repetitions
-inline Var broadcast(Var x, Eigen::Index rows, Eigen::Index cols) {
-  if (x.rows() == rows && x.cols() == cols) return x;
-  return record({x}, [&](Mat& y) { y = broadcast(x.value(), rows, cols); }, [x](const Node& y) {
-    const bool down = x.rows() == 1 && y.grad.rows() > 1, across = x.cols() == 1 && y.grad.cols() > 1;
-    if (down && across) x.grad() += Mat::Constant(1, 1, y.grad.sum());
-    else if (down) x.grad() += y.grad.colwise().sum();
-    else x.grad() += y.grad.rowwise().sum();
-  });
-}
+Mat broadcast(const Mat& x, Eigen::Index rows, Eigen::Index cols);
+Var broadcast(Var x, Eigen::Index rows, Eigen::Index cols);
 
-// Rows i, ..., i + n - 1.   dx[rows] += dy
+// Rows i, ..., i + n - 1, and columns j, ..., j + n - 1.
 inline Mat rows(const Mat& x, Eigen::Index i, Eigen::Index n) { return x.middleRows(i, n); }
-inline Var rows(Var x, Eigen::Index i, Eigen::Index n) {
-  return record({x}, x.value().middleRows(i, n), [x, i, n](const Node& y) {
-    x.grad().whole().middleRows(i, n) += y.grad;
-  });
-}
-
-// Columns j, ..., j + n - 1.   dx[cols] += dy
+Var rows(Var x, Eigen::Index i, Eigen::Index n);
 inline Mat cols(const Mat& x, Eigen::Index j, Eigen::Index n) { return x.middleCols(j, n); }
-inline Var cols(Var x, Eigen::Index j, Eigen::Index n) {
-  return record({x}, x.value().middleCols(j, n), [x, j, n](const Node& y) {
-    x.grad().whole().middleCols(j, n) += y.grad;
-  });
-}
+Var cols(Var x, Eigen::Index j, Eigen::Index n);
 
-// a above b: a state and its action, sample by sample.   da += dy[upper rows]   db += dy[lower rows]
-inline Mat concat(const Mat& a, const Mat& b) {
-  assert(a.cols() == b.cols());
-  Mat y(a.rows() + b.rows(), a.cols());
-  y << a, b;
-  return y;
-}
-inline Var concat(Var a, Var b) {
-  assert(a.cols() == b.cols());
-  return record({a, b}, [&](Mat& y) {
-    y.resize(a.rows() + b.rows(), a.cols());
-    y.topRows(a.rows()) = a.value();
-    y.bottomRows(b.rows()) = b.value();
-  }, [a, b](const Node& y) {
-    a.grad() += y.grad.topRows(a.rows());
-    b.grad() += y.grad.bottomRows(b.rows());
-  });
-}
+// a above b: a state and its action, sample by sample.
+Mat concat(const Mat& a, const Mat& b);
+Var concat(Var a, Var b);
 
-// a left of b: more samples.   da += dy[left columns]   db += dy[right columns]
-inline Mat append_cols(const Mat& a, const Mat& b) {
-  assert(a.rows() == b.rows());
-  Mat y(a.rows(), a.cols() + b.cols());
-  y << a, b;
-  return y;
-}
-inline Var append_cols(Var a, Var b) {
-  assert(a.rows() == b.rows());
-  return record({a, b}, [&](Mat& y) {
-    y.resize(a.rows(), a.cols() + b.cols());
-    y.leftCols(a.cols()) = a.value();
-    y.rightCols(b.cols()) = b.value();
-  }, [a, b](const Node& y) {
-    a.grad() += y.grad.leftCols(a.cols());
-    b.grad() += y.grad.rightCols(b.cols());
-  });
-}
+// a left of b: more samples.
+Mat append_cols(const Mat& a, const Mat& b);
+Var append_cols(Var a, Var b);
 
-// y = x^T:   dx += dy^T
 inline Mat transpose(const Mat& x) { return x.transpose(); }
-inline Var transpose(Var x) {
-  return record({x}, x.value().transpose(), [x](const Node& y) { x.grad() += y.grad.transpose(); });
-}
+Var transpose(Var x);
 
 // The value of x without its history: no gradient flows back ("stop-gradient").
 inline const Mat& detach(const Mat& x) { return x; }
@@ -93,83 +34,25 @@ inline Var detach(Var x) { return x.tape->constant(x.value()); }
 
 // ---- Arithmetic, element by element. A (1, 1), (rows, 1) or (1, cols) Var is broadcast to the other's shape. ----
 
-inline void match(Var& a, Var& b) {
-  const Eigen::Index rows = std::max(a.rows(), b.rows()), cols = std::max(a.cols(), b.cols());
-  a = broadcast(a, rows, cols), b = broadcast(b, rows, cols);
-}
+Var operator+(Var a, Var b);
+Var operator-(Var a, Var b);
+Var operator*(Var a, Var b);
+Var operator/(Var a, Var b);
 
-// y = a + b:   da += dy   db += dy
-inline Var operator+(Var a, Var b) {
-  match(a, b);
-  return record({a, b}, a.value() + b.value(), [a, b](const Node& y) {
-    a.grad() += y.grad;
-    b.grad() += y.grad;
-  });
-}
-// y = a - b:   da += dy   db -= dy
-inline Var operator-(Var a, Var b) {
-  match(a, b);
-  return record({a, b}, a.value() - b.value(), [a, b](const Node& y) {
-    a.grad() += y.grad;
-    b.grad() += -y.grad;
-  });
-}
-// y = a b:   da += dy b   db += dy a
-inline Var operator*(Var a, Var b) {
-  match(a, b);
-  return record({a, b}, a.value() * b.value(), [a, b](const Node& y) {
-    a.grad() += y.grad * b.value();
-    b.grad() += y.grad * a.value();
-  });
-}
-// y = a / b:   da += dy / b   db -= dy y / b
-inline Var operator/(Var a, Var b) {
-  match(a, b);
-  return record({a, b}, a.value() / b.value(), [a, b](const Node& y) {
-    a.grad() += y.grad / b.value();
-    b.grad() += -y.grad * y.value / b.value();
-  });
-}
-// y = min(a, b):   the smaller one gets dy, a where they are equal. A NaN on either side stays NaN.
+// The smaller, the larger one. A NaN on either side stays NaN.
 inline auto min(const Mat& a, const Mat& b) { return (a <= b || a.isNaN()).select(a, b); }
-inline Var min(Var a, Var b) {
-  match(a, b);
-  return record({a, b}, min(a.value(), b.value()), [a, b](const Node& y) {
-    a.grad() += (a.value() <= b.value()).select(y.grad, Real(0));
-    b.grad() += (a.value() <= b.value()).select(Real(0), y.grad);
-  });
-}
-// y = max(a, b):   the larger one gets dy, a where they are equal
+Var min(Var a, Var b);
 inline auto max(const Mat& a, const Mat& b) { return (a >= b || a.isNaN()).select(a, b); }
-inline Var max(Var a, Var b) {
-  match(a, b);
-  return record({a, b}, max(a.value(), b.value()), [a, b](const Node& y) {
-    a.grad() += (a.value() >= b.value()).select(y.grad, Real(0));
-    b.grad() += (a.value() >= b.value()).select(Real(0), y.grad);
-  });
-}
-// y = atan2(a, b), the angle of the point (b, a):   da += dy b / (a^2 + b^2)   db -= dy a / (a^2 + b^2)
-inline Mat atan2(const Mat& a, const Mat& b) {
-  return a.binaryExpr(b, [](Real a, Real b) { return std::atan2(a, b); });
-}
-inline Var atan2(Var a, Var b) {
-  match(a, b);
-  return record({a, b}, [&](Mat& y) { y = atan2(a.value(), b.value()); }, [a, b](const Node& y) {
-    a.grad() += y.grad * b.value() / (a.value().square() + b.value().square());
-    b.grad() += -y.grad * a.value() / (a.value().square() + b.value().square());
-  });
-}
+Var max(Var a, Var b);
 
-// With plain numbers:   y = x + c: dx += dy   y = c x: dx += c dy   y = c / x: dx -= dy y / x
-inline Var operator+(Var x, Real c) {
-  return record({x}, x.value() + c, [x](const Node& y) { x.grad() += y.grad; });
-}
-inline Var operator*(Var x, Real c) {
-  return record({x}, x.value() * c, [x, c](const Node& y) { x.grad() += c * y.grad; });
-}
-inline Var operator/(Real c, Var x) {
-  return record({x}, c / x.value(), [x](const Node& y) { x.grad() += -y.grad * y.value / x.value(); });
-}
+// The angle of the point (b, a).
+Mat atan2(const Mat& a, const Mat& b);
+Var atan2(Var a, Var b);
+
+// With plain numbers.
+Var operator+(Var x, Real c);
+Var operator*(Var x, Real c);
+Var operator/(Real c, Var x);
 inline Var operator-(Var x) { return x * Real(-1); }
 inline Var operator+(Real c, Var x) { return x + c; }
 inline Var operator-(Var x, Real c) { return x + -c; }
@@ -189,172 +72,73 @@ template <class E> Var operator/(const Eigen::ArrayBase<E>& c, Var x) { return x
 
 // ---- Functions, element by element ----
 
-// y = exp(x):   dx += dy y
-inline Var exp(Var x) {
-  return record({x}, x.value().exp(), [x](const Node& y) { x.grad() += y.grad * y.value; });
-}
-// y = log(x):   dx += dy / x
-inline Var log(Var x) {
-  return record({x}, x.value().log(), [x](const Node& y) { x.grad() += y.grad / x.value(); });
-}
-// y = sqrt(x):   dx += dy / (2 y)
-inline Var sqrt(Var x) {
-  return record({x}, x.value().sqrt(), [x](const Node& y) { x.grad() += y.grad / (2 * y.value); });
-}
-// y = x^2:   dx += 2 dy x
-inline Var square(Var x) {
-  return record({x}, x.value().square(), [x](const Node& y) { x.grad() += 2 * y.grad * x.value(); });
-}
-// y = |x|:   dx += dy sign(x)
-inline Var abs(Var x) {
-  return record({x}, x.value().abs(), [x](const Node& y) { x.grad() += y.grad * x.value().sign(); });
-}
-// y = sin(x):   dx += dy cos(x)
-inline Var sin(Var x) {
-  return record({x}, x.value().sin(), [x](const Node& y) { x.grad() += y.grad * x.value().cos(); });
-}
-// y = cos(x):   dx -= dy sin(x)
-inline Var cos(Var x) {
-  return record({x}, x.value().cos(), [x](const Node& y) { x.grad() += -y.grad * x.value().sin(); });
-}
-// y = tanh(x):   dx += dy (1 - y^2)
-inline Var tanh(Var x) {
-  return record({x}, x.value().tanh(), [x](const Node& y) { x.grad() += y.grad * (1 - y.value.square()); });
-}
-// y = sigmoid(x) = 1 / (1 + exp(-x)):   dx += dy y (1 - y)
+Var exp(Var x);
+Var log(Var x);
+Var sqrt(Var x);
+Var square(Var x);
+Var abs(Var x);
+Var sin(Var x);
+Var cos(Var x);
+Var tanh(Var x);
+
+// 1 / (1 + exp(-x))
 template <class E> auto sigmoid(const Eigen::ArrayBase<E>& x) { return x.derived().logistic(); }
-inline Var sigmoid(Var x) {
-  return record({x}, sigmoid(x.value()), [x](const Node& y) { x.grad() += y.grad * y.value * (1 - y.value); });
-}
-// y = softplus(x) = log(1 + exp(x)), written so that neither end overflows:   dx += dy sigmoid(x)
+Var sigmoid(Var x);
+
+// log(1 + exp(x)), written so that neither end overflows
 template <class E> auto softplus(const Eigen::ArrayBase<E>& x) {
   return x.derived().max(Real(0)) + (-x.derived().abs()).exp().log1p();
 }
-inline Var softplus(Var x) {
-  return record({x}, softplus(x.value()), [x](const Node& y) { x.grad() += y.grad * sigmoid(x.value()); });
-}
-// y = relu(x) = max(x, 0):   dx += dy where x > 0. NaN stays NaN.
+Var softplus(Var x);
+
+// max(x, 0). NaN stays NaN.
 template <class E> auto relu(const Eigen::ArrayBase<E>& x) {
   return (x.derived() < Real(0)).select(Real(0), x.derived());
 }
-inline Var relu(Var x) {
-  return record({x}, relu(x.value()), [x](const Node& y) { x.grad() += (y.value > Real(0)).select(y.grad, Real(0)); });
-}
-// y = swish(x) = x sigmoid(x):   dx += dy sigmoid(x) (1 + x - y)
+Var relu(Var x);
+
+// x sigmoid(x)
 template <class E> auto swish(const Eigen::ArrayBase<E>& x) { return x.derived() * sigmoid(x.derived()); }
-inline Var swish(Var x) {
-  return record({x}, swish(x.value()), [x](const Node& y) {
-    x.grad() += y.grad * sigmoid(x.value()) * (1 + x.value() - y.value);
-  });
-}
-// y = x cut to [low, high]:   dx += dy strictly inside. NaN stays NaN.
+Var swish(Var x);
+
+// x cut to [low, high]. NaN stays NaN.
 inline auto clamp(const Mat& x, Real low, Real high) {
   return (x < low).select(low, (x > high).select(high, x));
 }
-inline Var clamp(Var x, Real low, Real high) {
-  return record({x}, clamp(x.value(), low, high), [=](const Node& y) {
-    x.grad() += (x.value() > low && x.value() < high).select(y.grad, Real(0));
-  });
-}
+Var clamp(Var x, Real low, Real high);
 
 // ---- Sums ----
 
-// The sum of all elements, (1, 1) as a Var:   dx += dy everywhere
+// The sum of all elements, and the mean over samples and dimensions; (1, 1) as a Var.
 inline Real sum(const Mat& x) { return x.sum(); }
-inline Var sum(Var x) {
-  return record({x}, Mat::Constant(1, 1, x.value().sum()), [x](const Node& y) {
-    x.grad() += Mat::Constant(x.rows(), x.cols(), y.grad(0, 0));
-  });
-}
-// The mean over samples and dimensions:   dx += dy / (number of elements)
+Var sum(Var x);
 inline Real mean(const Mat& x) { return x.mean(); }
-inline Var mean(Var x) {
-  return record({x}, Mat::Constant(1, 1, x.value().mean()), [x](const Node& y) {
-    x.grad() += Mat::Constant(x.rows(), x.cols(), y.grad(0, 0) / x.value().size());
-  });
-}
-// One sum per sample, (1, cols):   dx += dy, repeated down
+Var mean(Var x);
+
+// One sum per sample, (1, cols), and one per dimension, (rows, 1).
 inline Mat colwise_sum(const Mat& x) { return x.colwise().sum(); }
-inline Var colwise_sum(Var x) {
-  return record({x}, x.value().colwise().sum(), [x](const Node& y) { x.grad() += y.grad.replicate(x.rows(), 1); });
-}
-// One sum per dimension, (rows, 1):   dx += dy, repeated across
+Var colwise_sum(Var x);
 inline Mat rowwise_sum(const Mat& x) { return x.rowwise().sum(); }
-inline Var rowwise_sum(Var x) {
-  return record({x}, x.value().rowwise().sum(), [x](const Node& y) { x.grad() += y.grad.replicate(1, x.cols()); });
-}
-// y = x - log sum exp(x) in each column:   dx += dy - exp(y) (sum of dy over the column)
-inline void log_softmax(const Mat& x, Mat& y) {
-  y = x.rowwise() - x.colwise().maxCoeff();  // the largest becomes 0, so that exp cannot overflow
-  y.rowwise() -= y.exp().colwise().sum().log().eval();
-}
-inline Mat log_softmax(const Mat& x) {
-  Mat y;
-  log_softmax(x, y);
-  return y;
-}
-inline Var log_softmax(Var x) {
-  return record({x}, [&](Mat& y) { log_softmax(x.value(), y); }, [x](const Node& y) {
-    x.grad() += y.grad - y.value.exp() * y.grad.colwise().sum().replicate(y.grad.rows(), 1);
-  });
-}
+Var rowwise_sum(Var x);
+
+// x - log sum exp(x) in each column; no exp overflows.
+Mat log_softmax(const Mat& x);
+Var log_softmax(Var x);
 
 // ---- Matrix products ----
 
-// y = a b:   da += dy b^T   db += a^T dy
-inline Var matmul(Var a, Var b) {
-  return record({a, b}, matmul(a.value(), b.value()), [a, b](const Node& y) {
-    a.grad() += matmul(y.grad, b.value().transpose());
-    b.grad() += matmul(a.value().transpose(), y.grad);
-  });
-}
+Var matmul(Var a, Var b);
 inline Var matmul(const Mat& a, Var b) { return matmul(b.tape->constant(a), b); }
 inline Var matmul(Var a, const Mat& b) { return matmul(a, a.tape->constant(b)); }
 
-// y = W x + b, batch in the columns of x. W (out, in), b (out, 1), x (in, batch), y (out, batch).
-inline void affine(const Param& W, const Mat& x, const Param& b, Mat& y) {
-  y.resize(W.value.rows(), x.cols());
-  y.colwise() = b.value.col(0);
-  y += matmul(W.value, x);
-}
-inline Mat affine(const Param& W, const Mat& x, const Param& b) {
-  Mat y;
-  affine(W, x, b, y);
-  return y;
-}
-// dW += dy x^T   db += dy 1   dx += W^T dy
-inline Var affine(Param& W, Var x, Param& b) {
-  return record({x}, [&](Mat& y) { affine(W, x.value(), b, y); }, [&W, x, &b](const Node& y) {
-    W.grad += matmul(y.grad, x.value().transpose());
-    b.grad += y.grad.rowwise().sum();
-    x.grad() += matmul(W.value.transpose(), y.grad);
-  }, /*learns=*/true);
-}
-// The same with frozen weights:   dx += W^T dy
-inline Var affine(const Param& W, Var x, const Param& b) {
-  return record({x}, [&](Mat& y) { affine(W, x.value(), b, y); }, [&W, x](const Node& y) {
-    x.grad() += matmul(W.value.transpose(), y.grad);
-  });
-}
+// y = W x + b, batch in the columns of x. W (out, in), b (out, 1), x (in, batch), y (out, batch). Of const W and b the
+// weights are frozen: the gradient goes to x only.
+void affine(const Param& W, const Mat& x, const Param& b, Mat& y);
+Mat affine(const Param& W, const Mat& x, const Param& b);
+Var affine(Param& W, Var x, Param& b);
+Var affine(const Param& W, Var x, const Param& b);
 
-// y = relu(W x + b) with one matrix for both: the numbers and gradients of relu(affine(W, x, b)), which to read first.
-// dz = dy where y > 0, in the place of dy; then as for affine with dz
-inline Mat affine_relu(const Param& W, const Mat& x, const Param& b) {
-  Mat y = affine(W, x, b);
-  y = relu(y);
-  return y;
-}
-inline Var affine_relu(Param& W, Var x, Param& b) {
-  return record({x}, [&](Mat& y) { affine(W, x.value(), b, y), y = relu(y); }, [&W, x, &b](Node& y) {
-    y.grad = (y.value > Real(0)).select(y.grad, Real(0));
-    W.grad += matmul(y.grad, x.value().transpose());
-    b.grad += y.grad.rowwise().sum();
-    x.grad() += matmul(W.value.transpose(), y.grad);
-  }, /*learns=*/true);
-}
-inline Var affine_relu(const Param& W, Var x, const Param& b) {
-  return record({x}, [&](Mat& y) { affine(W, x.value(), b, y), y = relu(y); }, [&W, x](Node& y) {
-    y.grad = (y.value > Real(0)).select(y.grad, Real(0));
-    x.grad() += matmul(W.value.transpose(), y.grad);
-  });
-}
+// y = relu(W x + b) with one matrix for both: the numbers and gradients of relu(affine(W, x, b)).
+Mat affine_relu(const Param& W, const Mat& x, const Param& b);
+Var affine_relu(Param& W, Var x, Param& b);
+Var affine_relu(const Param& W, Var x, const Param& b);

@@ -248,6 +248,7 @@ TEST_CASE("a chain of 20000 operations does not overflow the stack", "[autodiff]
 
 #ifndef NDEBUG
 TEST_CASE("debug builds assert: a Var used after clear, wrong shapes, two tapes", "[autodiff]") {
+  if (!is_double) return;  // the float tests are linked to the programs' operations, which do not
   Tape tape, other;
   const Var x = tape.input(Mat::Ones(2, 3)), y = other.input(Mat::Ones(2, 3));
   CHECK_FALSE(asserts([&] { tape.backward(sum(x * x)); }));
