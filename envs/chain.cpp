@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <stdexcept>
 
 // ---- where the links are -------------------------------------------------------------------------------------------
@@ -279,7 +280,7 @@ void Chain<N>::weigh_links() {
 // The fluid sees a link as the box of the same mass and inertia, sides b (along) and s, s (across).
 template <int N>
 auto Chain<N>::box_drag(const Geom& g, const Capsule& c) const -> Drag {
-  const double pi = std::acos(-1.0), density = model.fluid_density, viscosity = model.fluid_viscosity;
+  const double pi = std::numbers::pi, density = model.fluid_density, viscosity = model.fluid_viscosity;
   const double s = std::sqrt(6 * c.along / c.mass), b = std::sqrt(6 * (2 * c.across - c.along) / c.mass);
   const double d = (b + 2 * s) / 3;
   return {.linear = 3 * pi * d * viscosity, .along = 0.5 * density * s * s, .across = 0.5 * density * s * b,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 
 template <int N> using Vector = Eigen::Matrix<double, N, 1>;  // one number a joint
 template <int N> using Square = Eigen::Matrix<double, N, N>;
@@ -114,7 +115,7 @@ template <int N, class F> void runge_kutta(double h, Vector<N>& q, Vector<N>& v,
 // and along its own axis. A ball has L = 0.
 struct Capsule { double mass, across, along; };
 inline Capsule weigh_capsule(double L, double r, double density) {
-  const double pi = std::acos(-1.0), m_c = pi * r * r * L * density, m_s = 4.0 / 3 * pi * r * r * r * density;
+  const double pi = std::numbers::pi, m_c = pi * r * r * L * density, m_s = 4.0 / 3 * pi * r * r * r * density;
   return {m_c + m_s, m_c * (3 * r * r + L * L) / 12 + m_s * (0.4 * r * r + 0.375 * r * L + 0.25 * L * L),
           m_c * r * r / 2 + 0.4 * m_s * r * r};
 }

@@ -1,10 +1,11 @@
 // Keep a pole upright on a cart: InvertedPendulum of OpenAI Gym (v2 to v4).
 #pragma once
+#include <numbers>
 #include "envs/chain_env.h"
 
 // The pole stands at angle 0.
 inline Model inverted_pendulum_model() {
-  const double half_turn = std::acos(-1.0);
+  const double half_turn = std::numbers::pi;
   return {.name = "inverted_pendulum", .h = 0.02, .frame_skip = 2, .integrator = Model::rk4,
           .links = {{.name = "cart", .axis = {1, 0}, .lo = -1, .hi = 1, .damping = 1, .gear = 100,
                      .geoms = {{.from = {0.1, 0}, .to = {-0.1, 0}, .radius = 0.1}}},

@@ -1,9 +1,10 @@
 // Three links swim in a viscous plane: Swimmer of OpenAI Gym (v2 to v4).
 #pragma once
+#include <numbers>
 #include "envs/chain_env.h"
 
 inline Model swimmer_model() {
-  const double bend = std::acos(-1.0) * 100 / 180;
+  const double bend = std::numbers::pi * 100 / 180;
   const std::vector<Geom> link = {{.from = {0, 0}, .to = {-1, 0}, .radius = 0.1}};
   return {.name = "swimmer", .h = 0.01, .frame_skip = 4, .integrator = Model::rk4,
           .links = {{.name = "x", .axis = {1, 0}, .armature = 0.1},

@@ -1,10 +1,11 @@
 // Two legs walk forward: Walker2d of OpenAI Gym (v2 to v4).
 #pragma once
+#include <numbers>
 #include "envs/chain_env.h"
 
 // Coordinate z is the height of the torso's middle. The feet differ in friction, as in the original.
 inline Model walker2d_model() {
-  const double degree = std::acos(-1.0) / 180;
+  const double degree = std::numbers::pi / 180;
   const auto leg = [=](const char* name, int parent, const Vec2& at, double lo, double hi, const Geom& geom) {
     return Link{.name = name, .parent = parent, .at = at, .turn = 1, .lo = lo * degree, .hi = hi * degree,
                 .damping = 0.1, .armature = 0.01, .gear = 100, .geoms = {geom}};

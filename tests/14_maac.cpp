@@ -92,7 +92,7 @@ struct Linear1 {  // the scalar system as a task of one dimension, its model's s
 };
 Mat one(double x) { return Mat::Constant(1, 1, Real(x)); }
 
-double taped_gradient(const Scalar& x, int H, const Learned1& hat) {
+double taped_gradient(const Scalar& x, int H, const LearnedScalar& hat) {
   const LinearQuadratic task(one(x.a), one(1));
   LinearPolicy pi(one(x.theta));
   Paths paths;
@@ -413,7 +413,7 @@ TEST_CASE("linear-quadratic: MAAC's gradient at H = 20 with the true model is th
 TEST_CASE("the scalar recursion is the tape's gradient, for any H and any error of slope and Q", "[14]") {
   for (const double a : {0.9, 1.05})
     for (const int H : {0, 1, 2, 5, 20})
-      for (const Learned1& hat : {Learned1{}, {.slope_error = 0.05}, {.Q_scale = 1.1}, {-0.1, 0.7}}) {
+      for (const LearnedScalar& hat : {LearnedScalar{}, {.slope_error = 0.05}, {.Q_scale = 1.1}, {-0.1, 0.7}}) {
         const Scalar x{.a = a, .theta = -0.3};
         CHECK(gradient(x, H, hat) == Approx(taped_gradient(x, H, hat)).epsilon(is_double ? 1e-10 : 1e-4));
       }

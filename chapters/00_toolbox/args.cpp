@@ -74,6 +74,9 @@ void check_value(const Spec& spec, const std::string& text) {
       throw BadInput("--" + spec.name + " " + text + ": wanted " + wanted(spec));
 }
 
+// A limit that is a float's value as a float is written: 0.1, not 0.10000000149011612.
+std::string limit_text(double x) { return double(float(x)) == x ? to_text(float(x)) : to_text(x); }
+
 Check number_check(const std::string& allowed, std::function<bool(double)> accepts) {
   return {allowed, [accepts](const std::string& text) {
             double x;
@@ -99,13 +102,13 @@ std::vector<T> convert_list(const std::string& text) {
 }  // namespace
 
 Check range(double low, double high) {
-  return number_check(to_text(low) + " to " + to_text(high), [=](double x) { return low <= x && x <= high; });
+  return number_check(limit_text(low) + " to " + limit_text(high), [=](double x) { return low <= x && x <= high; });
 }
 Check at_least(double low) {
-  return number_check("at least " + to_text(low), [=](double x) { return x >= low; });
+  return number_check("at least " + limit_text(low), [=](double x) { return x >= low; });
 }
 Check above(double low) {
-  return number_check("above " + to_text(low), [=](double x) { return x > low; });
+  return number_check("above " + limit_text(low), [=](double x) { return x > low; });
 }
 Check one_of(std::vector<std::string> choices) {
   const std::string allowed = "one of " + join(choices, ", ");

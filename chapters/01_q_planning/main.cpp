@@ -19,10 +19,10 @@ struct Options : Args {
   static constexpr const char* about = "Random-sample one-step tabular Q-planning (slide \"Q-Planning\")";
   int steps    = opt("steps", 1000000, "real steps of random experience; curves for N/1000 to N", at_least(1000));
   int updates  = opt("updates", 3000000, "planning updates", at_least(100));
-  double slip  = opt("slip", 0.2, "slippery maze: probability of moving sideways instead", range(0, 1));
+  double slip  = opt("slip", 0.2, "slippery_maze: probability of moving sideways instead", range(0, 1));
   Real gamma   = opt("gamma", 0.95f, "gamma, discount", range(0, 0.999));
   Real alpha   = opt("alpha", 1.0f, "alpha, step size of the first update of a pair", range(0, 1));
-  Real omega   = opt("omega", 0.7f, "slippery maze: the step size is alpha / N(S, A)^omega", range(0, 1));
+  Real omega   = opt("omega", 0.7f, "slippery_maze: the step size is alpha / N(S, A)^omega", range(0, 1));
   static std::vector<std::string> environments() { return {"both", "maze", "slippery_maze"}; }
   static Preset lecture() { return {{"seeds", 5}}; }
   static Preset smoke() { return {{"steps", 10000}, {"updates", 10000}, {"seeds", 2}}; }

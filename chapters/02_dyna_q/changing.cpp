@@ -10,7 +10,7 @@
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
-#include "chapters/01_q_planning/draw_maze.h" // draw_maze, episode_frames
+#include "chapters/01_q_planning/draw_maze.h" // episode_frames
 #include "chapters/02_dyna_q/dyna_q.h"
 #include "chapters/02_dyna_q/dyna_q_plus.h"
 #include "envs/maze.h"   // blocking_maze, shortcut_maze
@@ -20,7 +20,7 @@ struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "Dyna-Q and Dyna-Q+ on mazes that change (slide \"Key Questions of Deep MBRL\")";
   // Lists: a value for the blocking maze and one for the shortcut maze, or one value for both.
-  std::vector<int> steps  = opt("steps", std::vector<int>{3000, 6000}, "real environment steps", at_least(1));
+  std::vector<int> steps  = opt("steps", std::vector<int>{3000, 6000}, "real environment steps in all", at_least(1));
   std::vector<int> change = opt("change", std::vector<int>{1000, 3000}, "real step of the change", at_least(1));
   std::vector<int> n      = opt("n", std::vector<int>{10, 50}, "n, planning updates per real step", at_least(0));
   std::vector<double> kappa = opt("kappa", std::vector<double>{1e-4, 1e-3}, "kappa, bonus' weight", at_least(0));

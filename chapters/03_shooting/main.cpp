@@ -13,7 +13,7 @@
 #include "chapters/03_shooting/cem.h"
 #include "chapters/03_shooting/icem.h"
 #include "chapters/03_shooting/random_shooting.h"
-#include "plots/picture.h"  // picture, Figure, draw, animate
+#include "plots/picture.h"  // frames, Figure, draw, animate
 
 struct Options : Args {
   using Args::Args;
@@ -22,7 +22,7 @@ struct Options : Args {
   static std::vector<std::string> without() { return {"save", "load"}; }
   std::vector<int> samples  = opt("samples", std::vector<int>{50, 250, 1000},
                                   "N, action sequences per real step (all iterations together)", at_least(1));
-  std::vector<int> horizons = opt("horizons", std::vector<int>{5, 15, 25, 40}, "T, length of a sequence", at_least(1));
+  std::vector<int> horizon  = opt("horizon", std::vector<int>{5, 15, 25, 40}, "T, actions of a plan", at_least(1));
   int fixed_samples = opt("fixed-samples", 250, "N while the horizon varies", at_least(1));
   int fixed_horizon = opt("fixed-horizon", 25, "T while the number of samples varies", at_least(1));
   int iterations    = opt("iterations", 5, "iterations of CEM, between which N is shared out", range(1, 1000));
@@ -35,7 +35,7 @@ struct Options : Args {
   }
   static Preset lecture() { return {{"seeds", 3}}; }
   static Preset smoke() { return {{"env", "pendulum"}, {"steps", 20}, {"seeds", 2}, {"samples", {10, 50}},
-                                  {"horizons", {5, 10}}, {"fixed-samples", 20}, {"fixed-horizon", 10},
+                                  {"horizon", {5, 10}}, {"fixed-samples", 20}, {"fixed-horizon", 10},
                                   {"iterations", 2}}; }
   void check() const {
     for (const int N : samples) check_samples("samples", N);
@@ -56,7 +56,7 @@ std::vector<std::string> tasks(const Options& opt) {
 std::vector<std::pair<int, int>> settings(const Options& opt) {
   std::vector<std::pair<int, int>> list;
   for (const int N : opt.samples) list.emplace_back(N, opt.fixed_horizon);
-  for (const int T : opt.horizons)
+  for (const int T : opt.horizon)
     if (const std::pair setting(opt.fixed_samples, T); !std::count(list.begin(), list.end(), setting))
       list.push_back(setting);
   return list;

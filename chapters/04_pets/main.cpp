@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     Rng first(opt.seed);
     Ensemble model = make_model(*env, opt.ensemble(), first);
     if (!opt.load.empty()) load_ensemble(opt.load, model);  // a bad file is found before anything is written
-    RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "trial", "holdout_mse", "epochs"});
+    RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "trial", "holdout_mse", "fit_epochs"});
     Progress progress(opt, long(opt.steps) * opt.seeds);
     std::vector<Sim> film;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {

@@ -84,19 +84,19 @@ void compare(const Options& opt, int seed, int data, const Env& env, const Ensem
 void plot(const Options& opt) {
   Panel error{.title = opt.env, .x_label = "k (steps)", .y_label = "squared error / variance of s, median",
               .log_y = true};
-  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"env_steps"}, "k", "mse"))
+  for (const Curve& c : curves(read_csv(opt.path(".csv")), {"env_steps"}, "horizon", "mse"))
     error.layers.push_back(line(c.label + " real steps", c.x, c.mean));
   const Table table = read_csv(opt.path("_fan.csv")).where("seed", to_text(opt.seed));
   Panel fan{.title = "one trajectory: particles' median, middle 90 %", .x_label = "k (steps)",
             .y_label = "row " + to_text(opt.dimension) + " of s"};
   for (const int data : {opt.data.front(), opt.data.back()}) {
     const Table rows = table.where("env_steps", to_text(data));
-    fan.layers.push_back(curve(to_text(data) + " real steps", rows.numbers("k"), rows.numbers("median"),
+    fan.layers.push_back(curve(to_text(data) + " real steps", rows.numbers("horizon"), rows.numbers("median"),
                                rows.numbers("low"), rows.numbers("high")));
     if (data != opt.data.front()) fan.layers.back().colour = colour::green;
   }
   const Table one = table.where("env_steps", to_text(opt.data.front()));
-  fan.layers.push_back(dashed("reality", one.numbers("k"), one.numbers("real")));
+  fan.layers.push_back(dashed("reality", one.numbers("horizon"), one.numbers("real")));
   fan.layers.back().colour = colour::black;
   draw({.width = 1000, .height = 460, .panels = {error, fan}}, opt.path(".png"));
 }
@@ -104,7 +104,7 @@ void plot(const Options& opt) {
 void claim(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
   const auto mse = [&](int data, int k) {
-    return table.where("env_steps", to_text(data)).where("k", to_text(k)).numbers("mse");
+    return table.where("env_steps", to_text(data)).where("horizon", to_text(k)).numbers("mse");
   };
   const auto ratio = [](std::vector<double> a, const std::vector<double>& b) {
     for (std::size_t i = 0; i < a.size(); ++i) a[i] = std::log10(a[i] / b[i]);
@@ -127,8 +127,8 @@ int main(int argc, char** argv) {
     Rng first(opt.seed);
     Ensemble model = make_model(*env, opt.ensemble(), first);
     if (!opt.load.empty()) load_ensemble(opt.load, model);
-    RunLog log(opt, {"algo", "env", "seed", "env_steps", "k", "mse"});
-    RunLog fan(opt, {"seed", "env_steps", "k", "real", "median", "low", "high"}, "_fan.csv");
+    RunLog log(opt, {"algo", "env", "seed", "env_steps", "horizon", "mse"});
+    RunLog fan(opt, {"seed", "env_steps", "horizon", "real", "median", "low", "high"}, "_fan.csv");
     Progress progress(opt, long(opt.data.size()) * opt.seeds, "data", "fits");
     long done = 0;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {

@@ -40,8 +40,8 @@ inline Real random_trial(Env& env, int steps, Transitions& D, Rng& rng) {
 }
 
 //(b7) MPC: an optimal action sequence by sampling multiple sequences; apply the first action; until the task-horizon.
-// A trial of it in the learned model. It ends with a terminal state, when D is full, or with
-// Ctrl-C. Returns the sum of its rewards; the states on the way are left in `film`.
+// A trial of it in the learned model, which ends with a terminal state, when D is full, or with Ctrl-C. Returns the sum
+// of its rewards; the states on the way are left in `film`. Throws NotFinite if no plan has a finite return.
 template <class Planner>
 Real planned_trial(const PetsOptions& opt, Env& env, const Ensemble& model, Planner& planner, Transitions& D, Rng& rng,
                    std::vector<Sim>& film) {

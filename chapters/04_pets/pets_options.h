@@ -1,10 +1,10 @@
 // The options of model and planner, and the settings of each task.
 #pragma once
 #include <map>
-#include "chapters/00_toolbox/args.h"    // Args
-#include "chapters/00_toolbox/errors.h"  // BadInput
+#include "chapters/00_toolbox/args.h"         // Args
+#include "chapters/00_toolbox/errors.h"       // BadInput
 #include "chapters/00_toolbox/safetensors.h"  // load_networks
-#include "chapters/03_shooting/icem.h"   // CemOptions, IcemOptions
+#include "chapters/03_shooting/icem.h"        // CemOptions, Cem, Icem
 #include "chapters/04_pets/propagation.h"
 
 // All environments, this chapter's own first.
@@ -25,9 +25,9 @@ struct ModelOptions : Args {
   std::vector<double> decay = opt("decay", std::vector<double>{0}, "weight decay of each layer, or 0", at_least(0));
   bool raw_targets = opt("raw-targets", false, "do not standardise what the networks predict");
   int batch = opt("batch", 32, "samples of a gradient step", at_least(1));
-  int epochs = opt("epochs", 100, "passes over the data in a fit, at most", at_least(1));
+  int epochs = opt("epochs", 100, "passes over the data in a training, at most", at_least(1));
   Real holdout = opt("holdout", 0.2f, "share of the data that decides when to stop; 0: run all epochs", range(0, 0.9));
-  int patience = opt("patience", 8, "epochs without a holdout loss 1 % better before a fit stops", at_least(0));
+  int patience = opt("patience", 8, "passes without a holdout loss 1 % better before it stops", at_least(0));
 
   EnsembleOptions ensemble() const {
     EnsembleOptions how;

@@ -18,14 +18,14 @@ struct Options : ModelOptions {
   using ModelOptions::ModelOptions;
   static constexpr const char* about = "Particles in the learned model (slide \"PETS: Probabilistic Ensembles with "
                                        "Trajectory Sampling\")";
-  int steps     = opt("steps", 300, "random real steps to learn from", at_least(10));
+  int data      = opt("data", 300, "random real steps to learn from", at_least(10));
   int particles = opt("particles", 20, "P, a multiple of the members", at_least(2));
   int horizon   = opt("horizon", 25, "T, steps", at_least(1));
   int dimension = opt("dimension", 1, "row of s that is drawn, from 0", at_least(0));
   static std::vector<std::string> environments() { return task_names(); }
   static std::vector<std::string> without() { return {"gif"}; }
   static Preset lecture() { return {{"seeds", 10}}; }
-  static Preset smoke() { return {{"seeds", 2}, {"steps", 50}, {"epochs", 3}, {"hidden", 8}, {"horizon", 5}}; }
+  static Preset smoke() { return {{"seeds", 2}, {"data", 50}, {"epochs", 3}, {"hidden", 8}, {"horizon", 5}}; }
   void check() const {
     ensemble().check();
     check_particles(Propagation::TSinf, particles, ensemble().elites);
@@ -117,8 +117,8 @@ int main(int argc, char** argv) {
       Rng rng(seed);
       model = make_model(*env, opt.ensemble(), rng);
       if (!opt.load.empty()) load_ensemble(opt.load, model);
-      Transitions D(env->state_dim, env->action_dim, opt.steps);
-      random_trial(*env, opt.steps, D, rng);
+      Transitions D(env->state_dim, env->action_dim, opt.data);
+      random_trial(*env, opt.data, D, rng);
       fit(model, *env, D, rng);
       const Rng world = rng.split();
       shares_TS1.push_back(propagate(opt, seed, *env, model, Propagation::TS1, world, rng, log));

@@ -2,7 +2,6 @@
 // bootstraps): each network learns the noise of the data; where there are no data, the networks disagree.
 //
 //   build/04_pets_uncertainty            a function with uneven noise, 5 seeds: 1 s, 20 MB
-#include <algorithm>
 #include <cmath>
 #include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
@@ -15,10 +14,10 @@ struct Options : ModelOptions {
   using ModelOptions::ModelOptions;
   static constexpr const char* about = "Aleatoric and epistemic uncertainty of a probabilistic ensemble (slide \"PETS: "
                                        "Probabilistic Ensembles with Trajectory Sampling\")";
-  int samples = opt("samples", 1000, "N, training data", at_least(10));
+  int data = opt("data", 1000, "samples to learn from", at_least(10));
   static std::vector<std::string> without() { return {"gif"}; }
   static Preset lecture() { return {{"seeds", 5}, {"epochs", 200}}; }
-  static Preset smoke() { return {{"seeds", 2}, {"samples", 50}, {"epochs", 3}, {"members", 2}, {"hidden", 8}}; }
+  static Preset smoke() { return {{"seeds", 2}, {"data", 50}, {"epochs", 3}, {"members", 2}, {"hidden", 8}}; }
   void check() const {
     ensemble().check();
     if (ensemble().members < 2 || !ensemble().probabilistic)
@@ -42,7 +41,7 @@ bool has_data(double x) { return (-2.5 <= x && x <= -0.5) || (1 <= x && x <= 2.5
 // Row by row over x in [-5, 5]. Returns the share of new samples in the band mean +- 1.96 sigma, sigma^2 aleatoric.
 double run(const Options& opt, int seed, Ensemble& model, RunLog& log, RunLog& data) {
   Rng rng(seed);
-  const Mat x = places(opt.samples, rng), y = observed(x, rng);
+  const Mat x = places(opt.data, rng), y = observed(x, rng);
   model.fit(x, y, rng);
   for (int i = 0; i < x.cols() && seed == opt.seed; ++i) data.row(x(0, i), y(0, i));
 

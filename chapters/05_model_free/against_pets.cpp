@@ -52,6 +52,7 @@ void run_pets(const Options& opt, int seed, Cem planner, RunLog& log) {  //(b1) 
   const std::unique_ptr<Env> env = make_env(opt.env);
   Transitions D(env->state_dim, env->action_dim, opt.pets_steps);
   Mat s = env->reset(rng);
+  // As 04_pets has it.
   Ensemble model = make_model(*env, {.members = opt.members, .elites = opt.members, .hidden = {64, 64}, .batch = 32,
                                      .epochs = 100, .patience = 8}, rng);
   long steps = 0;

@@ -22,8 +22,8 @@
 struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "PPO (slide \"Model-free RL v.s. Model-based RL\")";
-  int steps     = opt("steps", 300000, "real environment steps", at_least(1));
-  int horizon   = opt("horizon", 2048, "real steps of a batch, which is used once", at_least(1));
+  int steps     = opt("steps", 300000, "real environment steps in all", at_least(1));
+  int horizon   = opt("horizon", 2048, "T, real steps of a batch, which is used once", at_least(1));
   std::vector<int> hidden = opt("hidden", std::vector<int>{64, 64}, "sizes of the hidden layers", at_least(1));
   Real lr       = opt("lr", 3e-4f, "Adam's step size at the start; it falls to 0 in a straight line", above(0));
   Real gamma    = opt("gamma", 0.99f, "gamma, discount", range(0, 1));

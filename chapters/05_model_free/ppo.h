@@ -8,7 +8,6 @@
 #include <numeric>
 #include <span>
 #include <stdexcept>
-#include <string>
 #include "autodiff/adam.h"
 
 // log pi(a|s) and the entropy of pi(.|s), one per column.
@@ -16,6 +15,7 @@ template <class T> struct LogProb {
   T logp, entropy;  // (1, batch)
 };
 
+// A network of tanh units from `in` to `out` numbers; the weights of its last layer are `last` times as large as usual.
 inline MLP small_start(int in, std::vector<int> sizes, int out, Real last, Rng& rng) {
   sizes.insert(sizes.begin(), in), sizes.push_back(out);
   MLP net(sizes, Activation::tanh, Init::glorot, rng);
@@ -31,6 +31,7 @@ struct GaussianPolicy {
   GaussianPolicy(int state_dim, int action_dim, const std::vector<int>& hidden, Rng& rng)
       : mu(small_start(state_dim, hidden, action_dim, Real(0.01), rng)), log_std{Mat::Zero(action_dim, 1), {}} {}
 
+  // s (state_dim, batch) -> (action_dim, batch): an action drawn, and the most likely one, as in an evaluation.
   Mat sample(const Mat& s, Rng& rng) const {
     const Mat mean = mu(s);
     return mean + broadcast(log_std.value.exp(), mean.rows(), mean.cols()) * rng.normal(mean.rows(), mean.cols());
@@ -62,6 +63,7 @@ struct CategoricalPolicy {
       : choices(choices), logits(small_start(state_dim, hidden, std::accumulate(choices.begin(), choices.end(), 0),
                                              Real(0.01), rng)) {}
 
+  // s (state_dim, batch) -> (heads, batch): choices drawn, and the most likely ones.
   Mat sample(const Mat& s, Rng& rng) const {
     return choose(s, [&](const Mat& p) {
       double u = rng.uniform() * double(p.sum());
@@ -123,7 +125,7 @@ template <class Policy> struct Ppo {
 
   template <class... How> explicit Ppo(const PpoOptions& options, How&&... how)
       : options(options), pi(std::forward<How>(how)...), opt(params(pi), options.lr) {
-    opt.eps = Real(1e-5);
+    opt.eps = Real(1e-5);  // as CleanRL
   }
   Ppo(const Ppo&) = delete;  // the optimiser refers to the weights
   template <class Ar> void io(Ar& ar) { ar("pi", pi), ar("opt", opt); }

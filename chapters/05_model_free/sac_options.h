@@ -15,9 +15,9 @@ struct SacProgram : Args {
                                "real environment steps, random ones included; for all G, or one each", at_least(1));
   int random_steps = opt("random-steps", 200, "uniform random steps before the first update", at_least(1));
   std::vector<int> hidden = opt("hidden", std::vector<int>{64, 64},
-                                "sizes of the hidden layers; a single number: two layers of it", at_least(1));
+                                "hidden layers of policy and critics; a single number: two layers of it", at_least(1));
   int batch     = opt("batch", 256, "transitions of an update", at_least(1));
-  int capacity  = opt("capacity", 1000000, "transitions that the replay buffer keeps", at_least(1));
+  int capacity  = opt("capacity", 1000000, "transitions that D keeps, the newest", at_least(1));
   Real lr       = opt("lr", 1e-3f, "Adam's step size for policy, critics and temperature", above(0));
   Real gamma    = opt("gamma", 0.99f, "gamma, discount", range(0, 1));
   Real tau      = opt("tau", 0.005f, "tau, step of the lagged critics", range(1e-6, 1));

@@ -9,7 +9,7 @@ struct ValueFunction {
 
   ValueFunction(int state_dim, const std::vector<int>& hidden, Real lr, Rng& rng)
       : V(small_start(state_dim, hidden, 1, 1, rng)), opt(params(V), lr) {
-    opt.eps = Real(1e-5);
+    opt.eps = Real(1e-5);  // as CleanRL
   }
   Mat operator()(const Mat& s) const { return V(s); }  // (1, batch)
   template <class Ar> void io(Ar& ar) { ar("V", V), ar("opt", opt); }

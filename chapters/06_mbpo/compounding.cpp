@@ -14,7 +14,7 @@
 struct Options : MbpoOptions {
   using MbpoOptions::MbpoOptions;
   static constexpr const char* about = "Error of a k-step branch, and policies that learned from such branches";
-  std::vector<int> k = opt("k", std::vector<int>{1, 5, 15, 50}, "lengths of branches to learn from", at_least(1));
+  std::vector<int> k = opt("k", std::vector<int>{1, 5, 15, 50}, "k, lengths of branches to learn from", at_least(1));
   int horizon      = opt("horizon", 200, "longest branch whose error is measured", at_least(1));
   int trajectories = opt("trajectories", 100, "real trajectories to compare branches with", at_least(2));
   static std::vector<std::string> without() {
@@ -117,7 +117,8 @@ void claim(const Options& opt) {
   }
   claims.at_least(opt.env + ": log10 of a branch's error after 50 steps over that after 1", slide, growth, 1);
   if (opt.k.size() > 1)
-    claims.at_least(opt.env + ": mean return on the way, k = " + first + " minus k = " + last, slide, loss, 0);
+    claims.at_least(opt.env + ": k = " + first + " minus k = " + last + ", mean return of all evaluations", slide, loss,
+                    0);
 }
 
 int main(int argc, char** argv) {

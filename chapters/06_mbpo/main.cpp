@@ -7,7 +7,7 @@
 #include "chapters/00_toolbox/curves.h"        // curves
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
-#include "chapters/05_model_free/evaluate.h"   // evaluate, at_step, Stopwatch
+#include "chapters/05_model_free/evaluate.h"   // at_step, episode
 #include "chapters/06_mbpo/claims.h"
 #include "chapters/06_mbpo/training.h"
 #include "plots/picture.h"  // frames

@@ -28,14 +28,15 @@ struct MbpoOptions : Checkpointed {
   int elites       = opt("elites", 5, "of which the best predict", at_least(1));
   std::vector<int> model_hidden = opt("model-hidden", std::vector<int>{64, 64}, "hidden layers of the model",
                                       at_least(1));
-  std::vector<double> decay = opt("decay", std::vector<double>{0}, "weight decay of each of its layers, or 0",
+  std::vector<double> decay = opt("decay", std::vector<double>{0}, "weight decay of each layer of it, or 0",
                                   at_least(0));
   bool raw_targets = opt("raw-targets", false, "do not standardise what the model predicts");
   int model_batch  = opt("model-batch", 32, "transitions of a step of the model's training", at_least(1));
   int model_epochs = opt("model-epochs", 200, "passes over D_env in a training, at most", at_least(1));
   int patience     = opt("patience", 8, "passes without a holdout loss 1 % better before it stops", at_least(0));
 
-  std::vector<int> hidden = opt("hidden", std::vector<int>{64, 64}, "hidden layers of policy and critics", at_least(1));
+  std::vector<int> hidden = opt("hidden", std::vector<int>{64, 64},
+                                "hidden layers of policy and critics; a single number: two layers of it", at_least(1));
   int batch    = opt("batch", 128, "transitions of an update", at_least(1));
   Real lr      = opt("lr", 1e-3f, "Adam's step size for policy, critics and temperature", above(0));
   Real gamma   = opt("gamma", 0.99f, "gamma, discount", range(0, 1));

@@ -181,7 +181,7 @@ Panel plot_errors(const Options& opt, const Table& rows, const std::string& titl
                   const std::string& words) {
   Panel panel{.title = title, .x_label = "ε_π = max_s D_TV(π || π_D)", .y_label = words, .x = {0, 1}};
   for (std::size_t i = 0; i < opt.data.size(); ++i)
-    for (const Curve& c : curves(rows.where("env_steps", to_text(opt.data[i])), {"task"}, "eps_pi", column)) {
+    for (const Curve& c : curves(rows.where("env_steps", to_text(opt.data[i])), {"env"}, "eps_pi", column)) {
       panel.layers.push_back(curve("n = " + to_text(opt.data[i]), c.x, c.mean, c.low, c.high));
       panel.layers.back().colour = colours[i % 4];
     }
@@ -190,14 +190,14 @@ Panel plot_errors(const Options& opt, const Table& rows, const std::string& titl
 
 Panel plot_slopes(const Table& table, const std::string& column, const std::string& words) {
   Panel panel{.title = words + " against n", .x_label = "n, real steps of π_D", .y_label = words, .log_x = true};
-  for (const Curve& c : curves(table, {"task"}, "env_steps", column))
+  for (const Curve& c : curves(table, {"env"}, "env_steps", column))
     panel.layers.push_back(curve(c.label == "mdp" ? "random MDPs" : c.label, c.x, c.mean, c.low, c.high));
   return panel;
 }
 
 void plot(const Options& opt) {
-  const Table table = read_csv(opt.path(".csv")), pendulum = table.where("task", "pendulum");
-  const Table mdps = table.where("task", "mdp");
+  const Table table = read_csv(opt.path(".csv")), pendulum = table.where("env", "pendulum");
+  const Table mdps = table.where("env", "mdp");
   if (pendulum.rows.empty() || mdps.rows.empty()) return;
   Panel mse = plot_errors(opt, pendulum, "pendulum: squared error", "mse", "squared error / variance of the data");
   mse.y = {0, open_end};  // a band may reach below 0
@@ -220,7 +220,7 @@ void plot(const Options& opt) {
 // One value per seed, of a model from n steps, at one of the shifts (a slope is the same at each).
 std::vector<double> of_seeds(const Options& opt, const Table& table, const std::string& task, int n,
                              const std::string& column, std::size_t shift = 0) {
-  const std::vector<double> all = table.where("task", task).where("env_steps", to_text(n)).numbers(column);
+  const std::vector<double> all = table.where("env", task).where("env_steps", to_text(n)).numbers(column);
   std::vector<double> result;
   for (std::size_t i = shift; i < all.size(); i += opt.shifts.size()) result.push_back(all[i]);
   return result;
@@ -260,7 +260,7 @@ int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
-    RunLog log(opt, {"task", "seed", "env_steps", "eps_pi", "mse", "tv", "mse_slope", "eps_m", "slope", "k"});
+    RunLog log(opt, {"env", "seed", "env_steps", "eps_pi", "mse", "tv", "mse_slope", "eps_m", "slope", "k"});
     Progress progress(opt, long(opt.data.size()) * opt.seeds, "data", "fits");
     long done = 0;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {

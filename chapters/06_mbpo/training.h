@@ -17,6 +17,7 @@ struct Training {
   Transitions D_env, D_model;
   Stopwatch watch;  // evaluations not counted
 
+  // D_env keeps a million real steps, which is more than any preset takes.
   Training(const MbpoOptions& opt, int seed)
       : seed(seed), rng(seed), eval_rng(rng.split()), env(make_env(opt.env)), env_eval(make_env(opt.env)),
         agent(env->state_dim, env->action_dim, opt.sac(), rng), model(*env, opt.ensemble(), rng),

@@ -5,9 +5,10 @@
 //   const Mat a = pi_back.sample(s_next, rng);
 #pragma once
 #include "autodiff/adam.h"
-#include "chapters/03_shooting/cem.h"        // Cem::truncated_normal
-#include "chapters/04_pets/gaussian.h"       // Gaussian, nll
-#include "chapters/04_pets/transitions.h"    // Batch
+#include "chapters/03_shooting/cem.h"                  // Cem::truncated_normal
+#include "chapters/04_pets/gaussian.h"                 // Gaussian, nll
+#include "chapters/04_pets/transitions.h"              // Batch
+#include "chapters/05_model_free/squashed_gaussian.h"  // mlp_sizes
 
 struct BackwardPolicyOptions {
   std::vector<int> hidden = {64, 64};  // of policy and discriminator
@@ -33,9 +34,10 @@ struct BackwardPolicy {
 
   // Throws std::invalid_argument as BackwardPolicyOptions::check.
   BackwardPolicy(int state_dim, int action_dim, const BackwardPolicyOptions& o, Rng& rng)
-      : options((o.check(), o)), net(sizes(state_dim, o, 2 * action_dim), Activation::relu, Init::glorot, rng),
-        D(sizes(action_dim + state_dim, o, 1), Activation::relu, Init::glorot, rng), opt(params(net), o.lr),
-        D_opt(params(D), o.lr) {}
+      : options((o.check(), o)),
+        net(SquashedGaussian::mlp_sizes(state_dim, o.hidden, 2 * action_dim), Activation::relu, Init::glorot, rng),
+        D(SquashedGaussian::mlp_sizes(action_dim + state_dim, o.hidden, 1), Activation::relu, Init::glorot, rng),
+        opt(params(net), o.lr), D_opt(params(D), o.lr) {}
   BackwardPolicy(const BackwardPolicy&) = delete;  // the optimisers refer to the weights
   BackwardPolicy& operator=(const BackwardPolicy&) = delete;
 
@@ -78,11 +80,6 @@ struct BackwardPolicy {
  private:
   Tape tape, D_tape;
 
-  static std::vector<int> sizes(int in, const BackwardPolicyOptions& o, int out) {
-    std::vector<int> all = o.hidden;
-    all.insert(all.begin(), in), all.push_back(out);
-    return all;
-  }
   template <class T> Gaussian<T> gaussian(const T& y) const {
     const T below = max_log_var - softplus(T(max_log_var - rows(y, action_dim(), action_dim())));
     return {tanh(rows(y, 0, action_dim())), T(min_log_var + softplus(T(below - min_log_var)))};

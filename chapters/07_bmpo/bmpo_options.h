@@ -15,8 +15,8 @@ struct BmpoOptions : MbpoOptions {
 
   std::string backward_policy = opt("backward-policy", "likelihood", "how pi_back learns: likelihood, or gan, a "
                                     "conditional GAN", one_of({"likelihood", "gan"}));
-  int recent            = opt("recent", 1000, "real steps that it learns from, the last ones", at_least(1));
-  Real backward_lr      = opt("backward-lr", 1e-3f, "Adam's step size for it and the GAN's D", above(0));
+  int recent            = opt("recent", 1000, "real steps that pi_back learns from, the last ones", at_least(1));
+  Real backward_lr      = opt("backward-lr", 1e-3f, "Adam's step size for pi_back and the GAN's D", above(0));
   Real backward_std     = opt("backward-std", 0.0f, "standard deviation of its actions; 0: the learned one",
                               range(0, 1));
 

@@ -21,8 +21,8 @@ struct Options : Args {
   int settings = opt("settings", 50, "random (eps_m, eps_pi, gamma) of a seed on which the least bounds are searched",
                      at_least(1));
   int states   = opt("states", 60, "states of the ring", range(3, 200));
-  double eps   = opt("eps", 0.03, "eps, chance with which the ring's model believes in a jump to a wrong state", 
-                        range(0.001, 0.5));
+  double eps   = opt("eps", 0.03, "eps, chance with which the ring's model believes in a jump to a wrong state",
+                     range(0.001, 0.5));
   int longest  = opt("longest", 1024, "largest k on the ring; k = 1, 2, 4, ...", range(1, 1 << 20));
   static Preset lecture() { return {{"seeds", 20}}; }
   static Preset smoke() { return {{"seeds", 2}, {"settings", 10}}; }
@@ -117,7 +117,8 @@ void plot(const Options& opt) {
     return l;
   };
   distance.layers = {layer("forward, 2k steps", "forward"), layer("both ways, k steps each", "bidirectional"),
-                     bound("2kε", "bound_forward", colour::blue), bound("kε", "bound_both", colour::vermillion)};
+                     bound("2kε", "bound_forward", colour::blue),
+                     bound("kε", "bound_bidirectional", colour::vermillion)};
   const std::vector<double> k = mean("ratio").x;
   ratio.layers = {layer("", "ratio"), dashed("", {k.front(), k.back()}, {1, 1}),
                   dashed("", {k.front(), k.back()}, {2, 2})};
@@ -138,7 +139,7 @@ void claim(const Options& opt) {
     wrong_growth.push_back(std::abs(both[i] - forward[i] - growth[i]) / growth[i]);
     wrong_ratio.push_back(std::abs(ratio[i] - ratio_closed[i]) / ratio_closed[i]);
   }
-  for (const auto& [value, limit] : {std::pair{"forward", "bound_forward"}, {"bidirectional", "bound_both"}}) {
+  for (const auto& [value, limit] : {std::pair{"forward", "bound_forward"}, {"bidirectional", "bound_bidirectional"}}) {
     const std::vector<double> x = ring.numbers(value), most = ring.numbers(limit);
     for (std::size_t i = 0; i < x.size(); ++i) over_bound.push_back(x[i] - most[i]);
   }
@@ -163,7 +164,8 @@ int main(int argc, char** argv) {
     if (opt.redraw) return plot(opt);
     RunLog log(opt, {"seed", "setting", "gamma", "eps_pi", "eps_m", "forward", "bidirectional", "growth", "ratio",
                      "ratio_closed"});
-    RunLog rings(opt, {"seed", "k", "forward", "bidirectional", "ratio", "bound_forward", "bound_both"}, "_ring.csv");
+    RunLog rings(opt, {"seed", "k", "forward", "bidirectional", "ratio", "bound_forward", "bound_bidirectional"},
+                 "_ring.csv");
     log_curves(opt);
     Progress progress(opt, opt.seeds, "", "seeds");
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {

@@ -22,7 +22,7 @@ struct Options : Args {
   static constexpr const char* about = "Bidirectional Dyna on a simple maze (slide \"Other Components of BMPO\")";
   std::vector<double> beta = opt("beta", std::vector<double>{0, 3, 10}, "beta, how much starts prefer high values",
                                  range(0, 1e6));
-  int k            = opt("k", 10, "steps each way; one way only: 2k", range(1, 10000));
+  int k            = opt("k", 10, "k, steps each way; one way only: 2k", range(1, 10000));
   long most        = opt("most", 100000L, "planning updates after which a run gives up", at_least(1));
   Real alpha       = opt("alpha", 1.0f, "alpha, step size", range(0, 1));
   Real gamma       = opt("gamma", 0.95f, "gamma, discount", range(0, 1));

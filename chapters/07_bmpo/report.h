@@ -2,7 +2,7 @@
 #pragma once
 #include "chapters/00_toolbox/curves.h"  // curves, interval95
 #include "chapters/00_toolbox/run_log.h"  // read_csv
-#include "chapters/06_mbpo/claims.h"      // Claims, mean_return, difference, last_returns
+#include "chapters/06_mbpo/claims.h"      // Claims, mean_return, difference
 #include "chapters/07_bmpo/bmpo_options.h"
 #include "plots/plot.h"  // Figure, draw
 

@@ -3,7 +3,6 @@
 #pragma once
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 #include <vector>
 #include "chapters/06_mbpo/finite_mdp.h"  // Vector, Rng
 

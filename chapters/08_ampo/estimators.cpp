@@ -8,7 +8,6 @@
 #include <map>
 #include <numeric>
 #include "chapters/00_toolbox/claims.h"    // Claims
-#include "chapters/00_toolbox/curves.h"    // curves
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
 #include "chapters/00_toolbox/parallel.h"  // parallel_for
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
@@ -26,17 +25,17 @@ struct Options : Args {
                                     range(0.01, 10));
   std::vector<double> penalty = opt("penalty", std::vector<double>{1, 3, 10, 100}, "weight of the gradient penalty",
                                     range(0.1, 10000));
-  int steps   = opt("steps", 1500, "Adam steps of a critic, each on fresh samples", at_least(1));
+  int critic_steps = opt("critic-steps", 1500, "steps of a critic, each on fresh samples", at_least(1));
   int warm_up = opt("warm-up", 50, "first steps of a critic without a penalty, which settle the slope's sign",
                     at_least(0));
-  Real lr     = opt("lr", 1e-3f, "step size of the critic's Adam", above(0));
+  Real lr     = opt("lr", 1e-3f, "Adam's step size for the critic", above(0));
   int batch   = opt("batch", 256, "samples in a step of the critic, and of an MMD", at_least(2));
   int fresh   = opt("fresh", 10000, "samples that W1 is estimated on", at_least(2));
   int repeats = opt("repeats", 20, "MMDs of a seed at each d, each on fresh samples; ten times that at d = 0",
                     at_least(2));
   static Preset lecture() { return {{"seeds", 5}}; }
   static Preset smoke() {
-    return {{"seeds", 2}, {"d", {1, 2}}, {"penalty", {10, 100}}, {"steps", 100}, {"batch", 32}, {"fresh", 100},
+    return {{"seeds", 2}, {"d", {1, 2}}, {"penalty", {10, 100}}, {"critic-steps", 100}, {"batch", 32}, {"fresh", 100},
             {"repeats", 4}};
   }
   static std::vector<std::string> without() { return {"save", "load", "gif"}; }
@@ -54,7 +53,7 @@ Samples draw(int n, double d, Rng& rng) {
 
 Critic train_critic(const Options& opt, double d, double penalty, Rng& rng) {
   Critic critic(1, {.penalty = 0, .lr = opt.lr}, rng);
-  for (int i = 0; i < opt.steps && !interrupted(); ++i) {
+  for (int i = 0; i < opt.critic_steps && !interrupted(); ++i) {
     if (i >= opt.warm_up) critic.options.penalty = Real(penalty);
     const auto [src, tgt] = draw(opt.batch, d, rng);
     critic.step(src, tgt, rng);

@@ -6,7 +6,7 @@
 //   build/08_ampo_model_loss                               pendulum, 1 seed
 //   build/08_ampo_model_loss --data 300                    the shift enlarged: 300 random transitions, the final policy
 #include "chapters/00_toolbox/claims.h"       // Claims
-#include "chapters/00_toolbox/curves.h"       // curves, interval95
+#include "chapters/00_toolbox/curves.h"       // curves
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/06_mbpo/learn.h"           // learn

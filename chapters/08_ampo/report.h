@@ -2,7 +2,7 @@
 #pragma once
 #include "chapters/00_toolbox/curves.h"   // curves
 #include "chapters/00_toolbox/run_log.h"  // read_csv
-#include "chapters/06_mbpo/claims.h"      // Claims, difference, last_returns
+#include "chapters/06_mbpo/claims.h"      // Claims, difference
 #include "chapters/08_ampo/ampo_options.h"
 #include "plots/plot.h"  // Figure, draw
 

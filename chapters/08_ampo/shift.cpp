@@ -147,7 +147,7 @@ void losses(const Options& opt, Training& x, RunLog& log) {
 
 // A column of one seed at one h, mean over rows; NaN where nothing was measured.
 double at(const Table& table, int seed, int h, const std::string& column) {
-  const std::vector<double> x = table.where("seed", to_text(seed)).where("h", to_text(h)).numbers(column);
+  const std::vector<double> x = table.where("seed", to_text(seed)).where("horizon", to_text(h)).numbers(column);
   return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size());
 }
 
@@ -155,7 +155,7 @@ double at(const Table& table, int seed, int h, const std::string& column) {
 // model and reality exceeds --departed, the mean over seeds.
 int longest(const Options& opt, const Table& table) {
   int h = 0;
-  for (const Curve& c : curves(table.where("between", "model to reality"), {}, "h", "w1"))
+  for (const Curve& c : curves(table.where("between", "model to reality"), {}, "horizon", "w1"))
     for (std::size_t i = 0; i < c.x.size() && c.mean[i] <= opt.departed; ++i) h = int(c.x[i]);
   return h;
 }
@@ -168,7 +168,7 @@ void plot(const Options& opt) {
   const std::string steps = "h, steps of a branch";
   for (const int h : opt.show) {
     Panel p{.title = "after " + to_text(h) + (h == 1 ? " step" : " steps"), .x_label = x_label, .y_label = y_label};
-    const Table rows = states.where("h", to_text(h));
+    const Table rows = states.where("horizon", to_text(h));
     for (const auto& [of, paint] : {std::pair("data", colour::grey), {"reality", colour::blue},
                                     {"model", colour::vermillion}}) {
       const Table mine = rows.where("of", of);
@@ -185,12 +185,12 @@ void plot(const Options& opt) {
     const Table rows = table.where("between", pairs[i]);
     const std::string of = i == 0 ? "model" : i == 1 ? "reality" : "";
     const Colour paint = std::array{colour::vermillion, colour::blue, colour::green}[i];
-    for (const Curve& c : curves(rows, {}, "h", "w1"))
+    for (const Curve& c : curves(rows, {}, "horizon", "w1"))
       drift.layers.push_back(curve(of, c.x, c.mean, c.low, c.high)), drift.layers.back().colour = paint;
-    for (const Curve& c : curves(rows, {}, "h", "one_step"))
+    for (const Curve& c : curves(rows, {}, "horizon", "one_step"))
       if (i < 2) one.layers.push_back(line(of, c.x, c.mean)), one.layers.back().colour = paint;
   }
-  for (const Curve& c : curves(table.where("between", pairs[0]), {}, "h", "one_step_possible"))
+  for (const Curve& c : curves(table.where("between", pairs[0]), {}, "horizon", "one_step_put_back"))
     if (opt.env == "pendulum")  // elsewhere every state is possible
       one.layers.push_back(dashed("put back", c.x, c.mean)), one.layers.back().colour = colour::orange;
   if (drift.layers.size() == 3)
@@ -199,7 +199,7 @@ void plot(const Options& opt) {
   figure.panels.push_back(drift), figure.panels.push_back(one);
   Panel error{.title = "branches of two models", .x_label = steps, .y_label = "squared distance / variance",
               .log_y = true};
-  for (const Curve& c : curves(read_csv(opt.path("_losses.csv")), {"own"}, "h", "median"))
+  for (const Curve& c : curves(read_csv(opt.path("_losses.csv")), {"own"}, "horizon", "median"))
     error.layers.push_back(line(c.label + "-step loss", c.x, c.mean)), error.layers.back().dashed = c.label != "1";
   figure.panels.push_back(error);
   draw(figure, opt.path(".png"));
@@ -228,7 +228,7 @@ void claim(const Options& opt) {
                   per_seed([&](int seed) {
                     return at(model, seed, last, "feature_mmd2") - at(model, seed, 1, "feature_mmd2");
                   }), 0);
-  for (const char* where : {"one_step", "one_step_possible"})
+  for (const char* where : {"one_step", "one_step_put_back"})
     claims.at_least(name + "log10 of the model's one-step error" + after + " of its own over that after real ones" +
                         (where == std::string("one_step") ? "" : ", states put back where reality can be"), slide,
                     per_seed([&](int seed) {
@@ -247,7 +247,7 @@ void claim(const Options& opt) {
 
 std::string headline(const Options& opt) {
   const Table table = read_csv(opt.path(".csv")).where("between", "model to reality");
-  const std::vector<Curve> c = curves(table, {}, "h", "w1");
+  const std::vector<Curve> c = curves(table, {}, "horizon", "w1");
   if (c.empty()) return "stopped before the first comparison";
   return "W1 between model and reality: " + to_text(std::round(1e3 * c[0].mean.back()) / 1e3) + " after " +
          to_text(c[0].x.back()) + " steps; at most " + to_text(opt.departed) + " for " + to_text(longest(opt, table)) +
@@ -263,10 +263,10 @@ int main(int argc, char** argv) {
       more.insert(more.begin(), first.begin(), first.end());
       return more;
     };
-    RunLog log(opt, columns({"between", "h", "n", "mmd2", "w1", "feature_mmd2", "feature_w1", "one_step",
-                             "one_step_possible"}));
-    RunLog states(opt, columns({"h", "of", "x", "y"}), "_states.csv");
-    RunLog errors(opt, columns({"own", "network", "h", "median", "mean"}), "_losses.csv");
+    RunLog log(opt, columns({"between", "horizon", "n", "mmd2", "w1", "feature_mmd2", "feature_w1", "one_step",
+                             "one_step_put_back"}));
+    RunLog states(opt, columns({"horizon", "of", "x", "y"}), "_states.csv");
+    RunLog errors(opt, columns({"own", "network", "horizon", "median", "mean"}), "_losses.csv");
     Progress progress(opt, long(opt.steps) * opt.seeds);
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Training x(opt, seed);

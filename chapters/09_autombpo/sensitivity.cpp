@@ -17,7 +17,7 @@ struct Options : AutoOptions {
   using AutoOptions::AutoOptions;
   static constexpr const char* about = "MBPO is sensitive to its hyper-parameters (slide \"AutoMBPO\", Motivation)";
   std::vector<double> ratios = opt("ratios", std::vector<double>{0.02, 0.1, 0.3, 0.5, 1}, "real ratios", range(0, 1));
-  std::vector<int> Gs        = opt("Gs", std::vector<int>{1, 2, 5, 10, 20}, "values of G", at_least(1));
+  std::vector<int> counts    = opt("update-counts", std::vector<int>{1, 2, 5, 10, 20}, "values of G", at_least(1));
   std::vector<int> lengths   = opt("lengths", std::vector<int>{1, 2, 5, 10, 20}, "values of k", at_least(1));
   static Preset lecture() {
     Preset preset = AutoOptions::lecture();
@@ -26,7 +26,7 @@ struct Options : AutoOptions {
   }
   static Preset smoke() {
     Preset preset = AutoOptions::smoke();
-    preset.insert({{"ratios", "0,0.5"}, {"Gs", "1,2"}, {"lengths", "1,2"}});
+    preset.insert({{"ratios", "0,0.5"}, {"update-counts", "1,2"}, {"lengths", "1,2"}});
     return preset;
   }
 };
@@ -46,7 +46,7 @@ std::vector<Run> runs_of(const Options& opt) {
   plain.real_ratio = opt.plain_ratio;
   const auto add = [&](int p, double value) { return &runs.emplace_back(Run{parameters[p], value, plain}).how; };
   for (const double ratio : opt.ratios) add(0, ratio)->real_ratio = Real(ratio);
-  for (const int G : opt.Gs) add(1, G)->updates = G;
+  for (const int G : opt.counts) add(1, G)->updates = G;
   for (const int k : opt.lengths) add(2, k)->rollout_length = {k};
   return runs;
 }
@@ -102,9 +102,8 @@ void claim(const Options& opt, const Table& table) {
       std::vector<double> differences;
       for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed)
         differences.push_back(of(seed, chosen[p]) - of(seed, other));
-      const std::string what = parameters[p] + " " + to_text(chosen[p]) + " minus " + to_text(other);
-      claims.at_least(opt.env + ": mean return of all evaluations, " + what, "AutoMBPO: better understanding",
-                      differences, 0);
+      claims.at_least(opt.env + ": " + parameters[p] + " " + to_text(chosen[p]) + " minus " + to_text(other) +
+                          ", mean return of all evaluations", "AutoMBPO: better understanding", differences, 0);
     }
   }
 }

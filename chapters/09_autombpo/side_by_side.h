@@ -1,7 +1,8 @@
 // Whole training runs at once, as many as there are threads.
 #pragma once
-#include "chapters/00_toolbox/errors.h"    // interrupted
-#include "chapters/00_toolbox/parallel.h"  // max_threads
+#include <exception>
+#include <vector>
+#include "chapters/00_toolbox/errors.h"  // interrupted
 
 // work(i) for i = 0, ..., n - 1, whichever thread is free; done(i) in the order of i, never two at once, as soon as all
 // work up to i is complete. Nothing begins after Ctrl-C, and then done is not called any more. If some work throws, no

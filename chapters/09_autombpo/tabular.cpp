@@ -29,11 +29,11 @@ struct Options : Args {
   double factor = opt("factor", 1.4, "c, beta is multiplied by 1 / c, 1 or c", above(1));
   int stages    = opt("stages", 60, "updates of the controller", at_least(1));
   int runs      = opt("runs", 10, "inner trainings of a stage, each in an MDP of its own", at_least(2));
-  int random    = opt("random-stages", 10, "stages in which the chance of uniform actions falls from 1 to 0",
+  int explore   = opt("explore", 10, "stages within which the share of random decisions falls from 1 to 0",
                       at_least(0));
   std::vector<int> hidden = opt("hidden", std::vector<int>{32}, "sizes of the head's hidden layers", at_least(1));
-  Real lr       = opt("lr", 1e-2f, "step size of the controller's Adam", above(0));
-  Real clip     = opt("clip", 0.2f, "epsilon of PPO", above(0));
+  Real lr       = opt("lr", 1e-2f, "Adam's step size for the controller", above(0));
+  Real clip     = opt("clip", 0.2f, "epsilon, how far the policy's ratio may go", above(0));
   int epochs    = opt("epochs", 20, "gradient steps of a stage, each on all of its decisions", at_least(1));
   int test      = opt("test", 150, "fresh MDPs on which the schedules are compared", at_least(2));
   static Preset lecture() { return {{"seeds", 10}}; }
@@ -66,7 +66,7 @@ double change(const Options& opt, double beta, const Decision& decision) {
 
 // A stage: inner trainings in MDPs of their own, then PPO. Returns the mean return of a training.
 double improve(const Options& opt, Controller& controller, int stage, Rng& rng) {
-  const double epsilon = std::max(0.0, 1 - double(stage) / std::max(1, opt.random));
+  const double epsilon = std::max(0.0, 1 - double(stage) / std::max(1, opt.explore));
   std::vector<Rng> rngs;
   for (int i = 0; i < opt.runs; ++i) rngs.push_back(rng.split());
   std::vector<HyperEpisode> runs(opt.runs);

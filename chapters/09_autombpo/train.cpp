@@ -22,7 +22,7 @@ struct Options : AutoOptions {
   int explore    = opt("explore", 5, "stages within which the share of random decisions falls from 1 to 0",
                        at_least(0));
   bool go_on     = opt("continue", false, "take the finished runs in --out of an earlier start with the same options");
-  Real controller_lr    = opt("controller-lr", 1e-3f, "Adam's step size of PPO", above(0));
+  Real controller_lr    = opt("controller-lr", 1e-3f, "Adam's step size for the controller", above(0));
   int controller_epochs = opt("controller-epochs", 30, "passes of PPO over the decisions of a stage", at_least(1));
   static std::vector<std::string> without() { return {"checkpoint", "checkpoint-every", "resume", "gif"}; }
   static Preset smoke() {

@@ -65,7 +65,8 @@ void run(const Options& opt, SvgTraining& x, RunLog& log, Progress& progress, Ch
 // From the CSV file.
 void plot(const Options& opt) {
   const Table table = read_csv(opt.path(".csv"));
-  Panel gradient = panel_of(table, "the gradient, before it is shortened", "norm of v_theta", {{"norm", ""}}, false);
+  Panel gradient = panel_of(table, "the gradient, before it is shortened", "norm of v_theta", {{"grad_norm", ""}},
+                            false);
   Panel model = panel_of(table, "the model", "holdout error, in variances", {{"holdout_mse", ""}}, false);
   gradient.log_y = model.log_y = true;
   draw({.width = 1000, .height = 720, .columns = 2,
@@ -86,7 +87,7 @@ int main(int argc, char** argv) {
       check_learned(opt.load, x->agent, {&x->agent.f_hat.net});
     };
     start(opt.seed);  // a file that does not fit is refused before anything is written
-    RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "norm", "holdout_mse", "std"});
+    RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "grad_norm", "holdout_mse", "std"});
     Progress progress(opt, long(opt.steps) * opt.seeds);
     Checkpoint checkpoint(opt, {&log});
     checkpoint.resume(*x);

@@ -14,18 +14,20 @@
 struct ActorCriticOptions : LearnerOptions {
   using LearnerOptions::LearnerOptions;
   int random_steps  = opt("random-steps", 1000, "uniform random steps before the first update", at_least(1));
-  std::vector<int> critic = opt("critic", DpgOptions{}.critic, "hidden layers of the critic", at_least(1));
+  std::vector<int> critic_hidden = opt("critic-hidden", DpgOptions{}.critic, "hidden layers of the critic",
+                                       at_least(1));
   Real lr        = opt("lr", DpgOptions{}.actor_lr, "Adam's step size for the actor", above(0));
   Real critic_lr = opt("critic-lr", DpgOptions{}.critic_lr, "the same for the critic", above(0));
   Real tau       = opt("tau", DpgOptions{}.tau, "tau, step of the lagged copies", range(1e-6, 1));
   int batch      = opt("batch", 64, "transitions of an update", at_least(1));
   static Preset smoke() {
     Preset preset = LearnerOptions::small();
-    preset.insert({{"random-steps", 100}, {"critic", {8, 8}}, {"batch", 16}});
+    preset.insert({{"random-steps", 100}, {"critic-hidden", {8, 8}}, {"batch", 16}});
     return preset;
   }
   DpgOptions dpg() const {
-    return {.actor = hidden, .critic = critic, .actor_lr = lr, .critic_lr = critic_lr, .gamma = gamma, .tau = tau};
+    return {.actor = hidden, .critic = critic_hidden, .actor_lr = lr, .critic_lr = critic_lr, .gamma = gamma,
+            .tau = tau};
   }
 };
 

@@ -56,6 +56,7 @@ template <class After> void learn_svg_inf(const Options& opt, const WhiteboxOpti
     });
   }
 }
+constexpr int first_steps = 1000, epoch_steps = 200;  // the defaults of 12_svg_svg1
 template <class After> void learn_svg1(const Options& opt, const WhiteboxOptions& how, int seed, After after) {
   Rng rng(seed);
   const std::unique_ptr<Env> env = make_env(opt.env);
@@ -65,8 +66,8 @@ template <class After> void learn_svg1(const Options& opt, const WhiteboxOptions
   const auto act = [&](const Mat& s, Rng& rng) { return agent.pi.sample(s, rng.normal(env->action_dim, 1)); };
   for (int t = 1; t <= opt.steps && !interrupted(); ++t) {
     replay.add(interact(*env, act, rng), agent.pi);
-    if (t >= 1000) at_step(t, [&] {
-      if (t % 200 == 0) agent.f_hat.fit(replay.D.all(), rng);
+    if (t >= first_steps) at_step(t, [&] {
+      if ((t - first_steps) % epoch_steps == 0) agent.f_hat.fit(replay.D.all(), rng);
       svg1_update(agent, replay, rng);
     });
     after(t, agent.pi, agent.f_hat);

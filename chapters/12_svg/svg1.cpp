@@ -22,7 +22,8 @@ struct Options : WhiteboxOptions {
   Real value_lr   = opt("value-lr", Svg1Options{}.value_lr, "the same for the value function", above(0));
   Real tau        = opt("tau", Svg1Options{}.tau, "tau, step of the lagged value function", range(1e-6, 1));
   Real max_weight = opt("max-weight", Svg1Options{}.max_weight, "a larger importance weight is cut to this", above(0));
-  Real max_norm   = opt("max-norm", Svg1Options{}.max_norm, "a longer gradient of the policy is shortened", above(0));
+  Real max_norm   = opt("max-norm", Svg1Options{}.max_norm, "a longer gradient of the policy is shortened to this",
+                          above(0));
   static Preset smoke() {
     Preset preset = WhiteboxOptions::small();
     preset.insert({{"first-steps", 100}, {"epoch-steps", 50}, {"batch", 16}});

@@ -10,7 +10,8 @@ struct MaacOptions : MbpoOptions {
   std::vector<int> horizon = opt("horizon", std::vector<int>{3},
                                  "H, steps in the model before the critic; a list: one run after another",
                                  range(0, 1000));
-  Real max_norm = opt("max-norm", 5.0f, "the policy's gradient is clipped to this norm; 0: not clipped", at_least(0));
+  Real max_norm = opt("max-norm", 5.0f, "a longer gradient of the policy is shortened to this; 0: it is not",
+                      at_least(0));
   bool compare  = opt("compare", false, "beside them MBPO and SAC with as many updates");
 
   static Preset lecture() { return {{"updates", 10}}; }

@@ -6,7 +6,7 @@
 //   pi_opt.minimize(-J, max_norm);
 #pragma once
 #include <vector>
-#include "chapters/05_model_free/sac.h"   // Sac, Sampled, critic_targets, critic_step
+#include "chapters/05_model_free/sac.h"   // Sac, critic_targets, critic_step
 #include "chapters/06_mbpo/rollout.h"     // LearnedModel
 
 // The noise of H steps, drawn beforehand, and the tape of the graph: memory that is there before the loop.

@@ -16,13 +16,13 @@ struct Scalar {
 };
 
 // What is learned: f_hat(s, a) = (a + slope_error) s + u, and grad Q_hat = Q_scale grad Q.
-struct Learned1 {
+struct LearnedScalar {
   double slope_error = 0, Q_scale = 1;
 };
 
 // d/dtheta [ sum_{t<H} gamma^t r(s_t, u_t) + gamma^H Q_hat(s_H, u_H) ] along the states that f_hat imagines, by the
 // chain rule forwards: ds = ds_t/dtheta, du = s + theta ds. Q_hat itself does not move with theta.
-inline double gradient(const Scalar& x, int H, const Learned1& hat) {
+inline double gradient(const Scalar& x, int H, const LearnedScalar& hat) {
   double s = 1, ds = 0, gradient = 0, discount = 1;
   for (int t = 0; t < H; ++t, discount *= x.gamma) {
     const double u = x.theta * s, du = s + x.theta * ds;
