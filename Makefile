@@ -38,7 +38,9 @@ LECTURE := $(filter-out 09_autombpo_train,$(COURSE))  # that one takes half an h
 PROGRAMS := $(COURSE) $(if $(ROLLOUT),rollout)
 CUDA_MAINS    := $(sort $(wildcard chapters/*/*.cu))  # chapters/15_cuda/affine.cu becomes build/15_cuda_affine
 CUDA_PROGRAMS := $(foreach main,$(CUDA_MAINS),$(call program,$(main:.cu=.cpp)))
-LIBRARY := $(wildcard autodiff/*.cpp plots/*.cpp chapters/00_toolbox/*.cpp) $(filter-out $(ROLLOUT),$(wildcard envs/*.cpp))
+# What several programs share is compiled once: chapters/04_pets/ensemble.cc is the body of ensemble.h.
+LIBRARY := $(wildcard autodiff/*.cpp plots/*.cpp chapters/00_toolbox/*.cpp) \
+  $(filter-out $(ROLLOUT),$(wildcard envs/*.cpp)) $(wildcard chapters/*/*.cc)
 TESTS   := $(wildcard tests/*.cpp)
 BENCHES := $(wildcard tests/bench/*.cpp)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz_%,$(wildcard tests/fuzz/*.cpp))
@@ -220,12 +222,15 @@ SKIPPED_double = $(addprefix tests/,00_checkpoint.cpp 00_toolbox.cpp 01_q_planni
 SKIPPED_san    = $(addprefix tests/,03_shooting.cpp 04_pets_propagation.cpp 05_ppo.cpp 06_bound.cpp 07_bmpo.cpp \
   09_autombpo_bound.cpp 12_svg.cpp house.cpp programs.cpp)
 
-objects = $(patsubst %.cpp,build/$(1)/%.o,$(filter-out autodiff/matmul.cpp,$(2))) build/obj/autodiff/matmul.o
+objects = $(addprefix build/$(1)/,$(addsuffix .o,$(basename $(filter-out autodiff/matmul.cpp,$(2))))) build/obj/autodiff/matmul.o
 
 define variant
 build/$(1)/%.o: %.cpp build/config.mk
 	@mkdir -p $$(@D)
 	$$(COMPILE) $$(FLAGS_$(1)) $$(COMMON) -c $$< -o $$@
+build/$(1)/%.o: %.cc build/config.mk
+	@mkdir -p $$(@D)
+	$$(COMPILE) $$(FLAGS_$(1)) -c $$< -o $$@
 build/$(1)/library.a: $(filter-out build/obj/autodiff/matmul.o,$(call objects,$(1),$(LIBRARY))) build/obj/autodiff/matmul.o
 	@rm -f $$@
 	ar rcs $$@ $$^

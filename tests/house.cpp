@@ -67,7 +67,7 @@ std::vector<std::string> layering_errors(const std::string& path, const std::vec
     if (layer(target) < 0) errors.push_back(path + " includes " + target + ", which is no path from the top folder");
     else if (!same_folder && layer(target) >= layer(path))
       errors.push_back(path + " includes " + target + ", which is not below");
-    if (target.ends_with(".cpp")) errors.push_back(path + " includes the source file " + target);
+    if (target.ends_with(".cpp") || target.ends_with(".cc")) errors.push_back(path + " includes the source file " + target);
     if (target.starts_with("chapters/") && !same_folder && !path.starts_with("tests/") && m[2].length() < 5)
       errors.push_back(path + " includes " + target + " without a purpose");
   }
@@ -145,7 +145,7 @@ std::string section(const std::vector<std::string>& lines, const std::string& he
 }  // namespace
 
 TEST_CASE("includes point down: autodiff <- envs <- plots <- toolbox <- chapters in number order", "[house]") {
-  for (const fs::path& path : files(product, {".h", ".cpp", ".cu"})) {
+  for (const fs::path& path : files(product, {".h", ".cpp", ".cc", ".cu"})) {
     const std::vector<std::string> errors = layering_errors(path.string(), read_lines(path));
     CHECK(errors == std::vector<std::string>());
   }
@@ -169,7 +169,7 @@ TEST_CASE("autodiff includes Eigen and the standard library only; heavy headers 
   const std::map<std::string, std::string> only_in = {{"CLI/", "chapters/00_toolbox/args.cpp"},
                                                       {"nlohmann/", "chapters/00_toolbox/safetensors.cpp"},
                                                       {"gnuplot-iostream", "plots/plot.cpp"}};
-  for (const fs::path& path : files(product, {".h", ".cpp"}))
+  for (const fs::path& path : files(product, {".h", ".cpp", ".cc"}))
     for (const std::string& line : read_lines(path)) {
       std::smatch m;
       if (!std::regex_search(line, m, angled_include)) continue;
@@ -185,7 +185,7 @@ TEST_CASE("files are short: headers 250 lines, main.cpp 150, READMEs of chapters
   const auto columns = [](const std::string& line) {  // UTF-8: bytes that do not continue a character
     return std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; });
   };
-  for (const fs::path& path : files({"autodiff", "envs", "plots", "chapters", "tests"}, {".h", ".cpp"})) {
+  for (const fs::path& path : files({"autodiff", "envs", "plots", "chapters", "tests"}, {".h", ".cpp", ".cc"})) {
     const std::vector<std::string> lines = read_lines(path);
     INFO(path);
     if (path.extension() == ".h") CHECK(lines.size() <= 250);
@@ -221,7 +221,7 @@ TEST_CASE("a slide's labelled lines are tagged in the files that slide.txt names
     const std::vector<SlideLine> slide = slide_lines(read_lines(folder / "slide.txt"));
     CHECK(slide.size() > 0);
     std::map<std::string, std::vector<Tag>> by_file;
-    for (const fs::path& path : files({folder.string()}, {".h", ".cpp"}))
+    for (const fs::path& path : files({folder.string()}, {".h", ".cpp", ".cc"}))
       by_file[path.filename()] = tags(read_lines(path));
     const std::string differences = section(read_lines(folder / "README.md"), "Where we differ from the slide");
     CHECK(tag_errors(slide, by_file, differences) == std::vector<std::string>());

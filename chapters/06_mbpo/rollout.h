@@ -3,6 +3,7 @@
 //   LearnedModel model(*env, {.members = 7}, rng);
 //   rollout(model, agent.pi, D_env, 100000, k, D_model, rng);
 #pragma once
+#include "chapters/00_toolbox/parallel.h"            // parallel_for
 #include "chapters/04_pets/ensemble.h"               // Ensemble
 #include "chapters/04_pets/transitions.h"            // Batch, Transitions
 #include "chapters/05_model_free/squashed_gaussian.h"  // pi

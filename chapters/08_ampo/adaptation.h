@@ -5,8 +5,9 @@
 //   adaptation.adapt(model, x_real, x_simulated, 50, rng);   // 50 steps; inputs of the model, one sample per column
 #pragma once
 #include <deque>
-#include "chapters/00_toolbox/errors.h"  // interrupted
-#include "chapters/04_pets/ensemble.h"   // Ensemble, Member
+#include "chapters/00_toolbox/errors.h"    // interrupted
+#include "chapters/00_toolbox/parallel.h"  // parallel_for
+#include "chapters/04_pets/ensemble.h"     // Ensemble, Member
 #include "chapters/08_ampo/critic.h"
 #include "chapters/08_ampo/mmd.h"
 
