@@ -95,8 +95,8 @@ struct PetsOptions : ModelOptions {
                                                 {"horizon", 15}})}};
   }
   static Preset smoke() {
-    return {{"steps", 60}, {"trial-steps", 20}, {"hidden", {16}}, {"epochs", 3}, {"candidates", 20}, {"elites", 4},
-            {"iterations", 2}, {"horizon", 5}};
+    return {{"steps", 60}, {"trial-steps", 20}, {"hidden", {16}}, {"decay", 0}, {"epochs", 3}, {"candidates", 20},
+            {"elites", 4}, {"iterations", 2}, {"horizon", 5}};
   }
   void check() const {
     const std::unique_ptr<Env> task = make_env(env);

@@ -51,8 +51,8 @@ Presets MbpoOptions::paper() {
 
 Preset MbpoOptions::smoke() {
   return {{"steps", 160}, {"random-steps", 60}, {"epoch-steps", 20}, {"rollout-every", 20}, {"rollouts", 100},
-          {"rollout-length", 2}, {"model-hidden", {8}}, {"model-epochs", 3}, {"hidden", {8, 8}}, {"batch", 16},
-          {"updates", 1}, {"eval-every", 20}, {"eval-episodes", 1}, {"members", 3}, {"elites", 2}};
+          {"rollout-length", 2}, {"model-hidden", {8}}, {"decay", 0}, {"model-epochs", 3}, {"hidden", {8, 8}},
+          {"batch", 16}, {"updates", 1}, {"eval-every", 20}, {"eval-episodes", 1}, {"members", 3}, {"elites", 2}};
 }
 
 void MbpoOptions::check() const {

@@ -47,8 +47,8 @@ struct Beside {
   LearnedModel model;
   Adaptation adaptation;
 
-  Beside(const Options& opt, const std::string& algo, const Env& env, Rng rng_)
-      : algo(algo), rng(rng_), model(env, opt.ensemble(), rng),
+  Beside(const Options& opt, const std::string& algo, const Env& env, const Rng& start)
+      : algo(algo), rng(start), model(env, opt.ensemble(), rng),
         adaptation(model.p, static_cast<const AmpoOptions&>(opt).with(algo).adaptation(), rng) {}
 
   // After it has been trained on D: branches of pi, and adaptation to them. Logs how far apart the features of both

@@ -8,9 +8,9 @@ struct LinearQuadratic : EnvOf<LinearQuadratic> {
   Mat A, B;  // (state_dim, state_dim), (state_dim, action_dim)
 
   // As it is: a cart that is pushed, position and speed, 0.3 s a step.
-  explicit LinearQuadratic(const Mat& A_ = (Mat(2, 2) << 1, 0.3, 0, 1).finished(),
-                           const Mat& B_ = (Mat(2, 1) << 0.045, 0.3).finished())
-      : A(A_), B(B_) {
+  explicit LinearQuadratic(const Mat& A = (Mat(2, 2) << 1, 0.3, 0, 1).finished(),
+                           const Mat& B = (Mat(2, 1) << 0.045, 0.3).finished())
+      : A(A), B(B) {
     name = "linear_quadratic", about = "bring a linear system to rest", reward_rule = "-(|s|^2 + |a|^2 / 10)";
     state_dim = int(A.rows()), action_dim = int(B.cols()), time_limit = 50;
     action_scale.assign(action_dim, 1), sim_names.assign(state_dim, "s");
@@ -35,7 +35,7 @@ struct LinearQuadratic : EnvOf<LinearQuadratic> {
 // a = K s, without noise.
 struct LinearPolicy {
   Param K;  // (action_dim, state_dim)
-  explicit LinearPolicy(const Mat& K_) : K{K_, Mat::Zero(K_.rows(), K_.cols())} {}
+  explicit LinearPolicy(const Mat& gain) : K{gain, Mat::Zero(gain.rows(), gain.cols())} {}
   Sampled<Var> sample(Var s, const Mat&) {
     return {matmul(s.tape->param(K), s), s.tape->constant(Mat::Zero(1, s.cols()))};
   }
@@ -48,9 +48,9 @@ struct LinearSolution {
   Mat P, gradient;  // (state_dim, state_dim), as K
 
   // s_0 (state_dim, n). The sums must converge: sqrt(gamma) M has its eigenvalues inside the unit circle.
-  LinearSolution(const LinearQuadratic& task, const Mat& K_, const Mat& s_0, double gamma) {
+  LinearSolution(const LinearQuadratic& task, const Mat& gain, const Mat& s_0, double gamma) {
     using Matrix = Eigen::MatrixXd;
-    const Matrix A = task.A.cast<double>(), B = task.B.cast<double>(), K = K_.cast<double>(), s = s_0.cast<double>();
+    const Matrix A = task.A.cast<double>(), B = task.B.cast<double>(), K = gain.cast<double>(), s = s_0.cast<double>();
     const Matrix M = A + product(B, K), E = product(s, s.transpose()) / double(s.cols());
     const Matrix C = Matrix::Identity(A.rows(), A.cols()) + 0.1 * product(K.transpose(), K);
     Matrix p = C, Sigma = E;
