@@ -63,9 +63,9 @@ void run(const Options& opt, int G, int steps, int seed, Sac& agent, Rng& rng, L
     if (opt.eval_every == 0 || t % opt.eval_every != 0) continue;
     watch.stop();
     const Evaluation e = evaluate(opt, agent, *env_eval, eval_rng);
-    logs.rows.row(opt.algo, opt.env, seed, t, e.eval_return, G, e.value, e.discounted_return, numbers.Q, numbers.Q_loss,
+    logs.rows.row("sac", opt.env, seed, t, e.eval_return, G, e.value, e.discounted_return, numbers.Q, numbers.Q_loss,
                   numbers.entropy, agent.alpha());
-    logs.seconds.row(opt.algo, opt.env, seed, t, G, watch.seconds);
+    logs.seconds.row("sac", opt.env, seed, t, G, watch.seconds);
     logs.progress.show(logs.updates, e.eval_return);
     watch.start();
   }

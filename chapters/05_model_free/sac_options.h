@@ -8,7 +8,6 @@
 
 struct SacProgram : Args {
   using Args::Args;
-  std::string algo = opt("algo", "sac", "the algorithm of this program (PPO is 05_model_free_ppo)", one_of({"sac"}));
   std::vector<int> updates = opt("updates", std::vector<int>{1, 10, 20},
                                  "G, gradient updates per real step; a list: one run after another", at_least(0));
   std::vector<int> steps = opt("steps", std::vector<int>{15000, 3000, 2000},
