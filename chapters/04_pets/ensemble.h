@@ -164,8 +164,11 @@ struct Ensemble {
     optimisers[m].minimize(loss);
   }
 
+  // Throws std::invalid_argument if what it loads names an elite that is no member.
   template <class Ar> void io(Ar& ar) {
     ar("members", members), ar("optimisers", optimisers), ar("elites", elites), ar("holdout_mse", holdout_mse);
+    for (const int m : elites)
+      if (m < 0 || m >= int(members.size())) throw std::invalid_argument("elites names a member that is not there");
   }
 
  private:
