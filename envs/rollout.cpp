@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -37,7 +38,7 @@ Words read_words(int argc, char** argv) {
     if (word == "--through-termination" || word == "--describe") words[word] = "yes";
     else if (word == "--env" || word == "--init" || word == "--actions" || word == "--out" || word == "--gif" ||
              word == "--steps" || word == "--seed") {
-      if (++i == argc) throw BadInput(word + ": a value is missing");
+      if (++i == argc || !*argv[i]) throw BadInput(word + ": a value is missing");
       words[word] = argv[i];
     } else throw BadInput(word + ": unknown option (--help lists them)");
   }
@@ -71,8 +72,10 @@ std::vector<std::string> cells(std::string line) {
 // A CSV file of finite numbers under exactly this header, one sample per column.
 // Throws BadInput: file, line and column.
 Sim read_numbers(const std::string& path, const std::vector<std::string>& header) {
+  std::error_code ignored;
+  const bool ends = std::filesystem::is_regular_file(path, ignored) || std::filesystem::is_fifo(path, ignored);
   std::ifstream in(path);
-  if (!in) throw BadInput(path + ": cannot be read");
+  if (!in || !ends) throw BadInput(path + ": cannot be read");
   std::string line;
   if (!std::getline(in, line)) throw BadInput(path + ", line 1: the file is empty, a header is wanted");
   const std::vector<std::string> names = cells(line);
@@ -211,6 +214,11 @@ void run(int argc, char** argv) {
     return;
   }
   if (!words.contains("--env")) throw BadInput("--env is missing (--describe lists the tasks, --help the options)");
+  std::error_code ignored;
+  if (words.contains("--gif"))
+    if (const std::filesystem::path gif = std::filesystem::absolute(word("--gif"));
+        is_directory(gif, ignored) || !is_directory(gif.parent_path(), ignored))
+      throw BadInput("--gif " + word("--gif") + ": cannot be written");
   const std::unique_ptr<Env> env = make_env(word("--env"));
   if (words.contains("--describe")) return describe(*env);
   Rng rng(seed);

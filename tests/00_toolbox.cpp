@@ -88,7 +88,7 @@ TEST_CASE("an option has its default, or what the command line says", "[00][args
   CHECK(plain.env == "cartpole");
   CHECK(plain.program == "06_demo");
   CHECK(plain.path("_claims.csv") == dir / "out/06_demo_claims.csv");
-  CHECK(fs::is_directory(dir / "out"));
+  CHECK_FALSE(fs::exists(dir / "out"));
 
   const Options given =
       parsed(dir, {"--steps", "7", "--real-ratio=1", "--anneal", "--env", "maze", "--n", "3", "4", "--schedule",
@@ -126,6 +126,10 @@ TEST_CASE("what an option may not be is refused in one line that names option, v
   wrong({"--model", "triple"}, {"--model", "triple", "ensemble", "single"});
   wrong({"--n", "1,-1"}, {"--n", "1,-1", "at least 0"});
   wrong({"--n", ""}, {"--n"});
+  wrong({"--n", "1,,2"}, {"--n", "1,,2"});
+  wrong({"--n", "1,"}, {"--n", "1,"});
+  wrong({"--anneal=2"}, {"--anneal", "2", "true or false"});
+  wrong({"--steps", std::string(1000, '9')}, {"--steps", "999...:"});
   wrong({"--env", "ant"}, {"--env", "ant", "cartpole", "pendulum", "maze"});
   wrong({"--stepz", "3"}, {"--stepz", "unknown"});
   wrong({"extra"}, {"extra"});
@@ -135,6 +139,8 @@ TEST_CASE("what an option may not be is refused in one line that names option, v
   wrong({"--preset", "fast"}, {"--preset", "fast", "lecture", "paper"});
   wrong({"--n", "6", "--steps", "5"}, {"--n 6", "--steps 5"});
   wrong({"--config", "nowhere.ini"}, {"nowhere.ini"});
+  wrong({"--config", "/dev/zero"}, {"/dev/zero"});
+  wrong({"--save", std::string(250, 'x')}, {"--save", "shorter"});  // at the end of a run it would be too late
   wrong({"--load", "nowhere.safetensors"}, {"--load", "nowhere.safetensors"});
   wrong({"--save", "no/where/x"}, {"--save", "no/where"});
   wrong({"--out", ""}, {"--out"});
@@ -216,12 +222,12 @@ TEST_CASE("a program without environments has no --env, one without published se
   CHECK(contains(refused<Bare>({"--preset", "paper"}), "no published settings"));
 }
 
-TEST_CASE("--out is created, with its parents; a file in its place is refused", "[00][args]") {
+TEST_CASE("the run log creates --out, with its parents; a file in its place is refused", "[00][args]") {
   const Scratch dir;
   const auto start = [&](const std::string& out) {
     const std::vector<std::string> words = {"--out", out, "--save", out + "/nets.safetensors"};
     const std::vector<const char*> argv = argv_of(words);
-    parse<Bare>(static_cast<int>(argv.size()), argv.data());
+    RunLog(parse<Bare>(static_cast<int>(argv.size()), argv.data()), {"x"});
   };
   start(dir / "a/b/c");
   CHECK(fs::is_directory(dir / "a/b/c"));
@@ -230,6 +236,7 @@ TEST_CASE("--out is created, with its parents; a file in its place is refused", 
   write(dir / "file", "");
   CHECK(contains(message<BadInput>([&] { start(dir / "file"); }), "--out"));
   CHECK(contains(message<BadInput>([&] { start(dir / "file/below"); }), "--out"));
+  CHECK(contains(message<BadInput>([&] { start(dir / std::string(256, 'x')); }), "shorter"));
 }
 
 TEST_CASE("--redraw takes the options of the run from its CSV file, and creates nothing", "[00][args]") {
@@ -242,6 +249,8 @@ TEST_CASE("--redraw takes the options of the run from its CSV file, and creates 
   CHECK(again.seed == 7);
   CHECK(again.steps == 9);  // the command line comes first
   CHECK(!again.quiet);
+  write(dir / "out/06_demo.csv", "# stepz=1\nx\n");
+  CHECK(contains(message<BadInput>([&] { parsed(dir, {"--redraw"}); }), "--stepz"));
 }
 
 TEST_CASE("--help shows the program's own options first, with their defaults", "[00][args]") {

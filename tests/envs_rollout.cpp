@@ -102,7 +102,13 @@ TEST_CASE("rollout refuses a bad file with file, line and column, and writes not
   CHECK(contains(rollout(dir, "--env pendolum").err, "pendulum"));
   CHECK(rollout(dir, "--env pendulum --steps -1").status == 2);
   CHECK(rollout(dir, "--env pendulum --stepz 1").status == 2);
-  CHECK(rollout(dir, "--env").status == 2);
+  for (const char* words : {"--env", "--env ''", "--steps 1e9", "--steps 9999999999", "--seed nan", "--out ''",
+                            "--out tests", "--gif tests", "--gif /nowhere/x", "--init /dev/zero", "--actions tests"}) {
+    CAPTURE(words);
+    const Result result = rollout(dir, "--env pendulum --steps 2 " + std::string(words));
+    CHECK(result.status == 2);
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  }
   CHECK(rollout(dir, "--env pendulum --out /nowhere/path").status == 2);
 }
 

@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
-#include <limits>
 #include <unistd.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -65,13 +68,16 @@ std::string wanted(const Spec& spec) {
   return spec.list ? many[kind] + (", each " + spec.check.allowed) : one[kind] + (", " + spec.check.allowed);
 }
 
+// What a message quotes of a text that may be long.
+std::string beginning(const std::string& text) { return text.size() > 300 ? text.substr(0, 300) + "..." : text; }
+
 // Throws BadInput unless every item of `text` fits the option's type and passes its check.
 void check_value(const Spec& spec, const std::string& text) {
   const std::vector<std::string> items = spec.list ? split(text) : std::vector<std::string>{text};
   if (items.empty()) throw BadInput("--" + spec.name + " '': wanted " + wanted(spec));
   for (const std::string& item : items)
     if (!spec.fits(item) || (spec.check.accepts && !spec.check.accepts(item)))
-      throw BadInput("--" + spec.name + " " + text + ": wanted " + wanted(spec));
+      throw BadInput("--" + spec.name + " " + beginning(text) + ": wanted " + wanted(spec));
 }
 
 // A limit that is a float's value as a float is written: 0.1, not 0.10000000149011612.
@@ -222,7 +228,7 @@ void add_to(CLI::App& app, const Spec& spec, const char* group) {
   option->group(group);
   if (spec.kind == Kind::flag) return;
   option->type_name(kinds[static_cast<int>(spec.kind)])->default_str(spec.fallback);
-  if (spec.list) option->expected(1, -1)->allow_extra_args()->delimiter(',');
+  if (spec.list) option->expected(1, -1)->allow_extra_args();  // commas are split by check_value, nothing is left out
 }
 
 // Lets CLI11 split the command line and the file of --config. Throws BadInput and HelpWanted.
@@ -236,7 +242,12 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
   for (size_t i = registry.common; i < registry.specs.size(); ++i) add(i, own_group);
   for (size_t i = 0; i < registry.common; ++i) add(i, common_group);
   app.set_config("--config", "", "read options from this file, lines of the form name=value");
-  app.get_config_ptr()->check(CLI::ExistingFile)->type_name("TEXT")->group(common_group);
+  const auto is_file = [](const std::string& file) -> std::string {
+    std::error_code ignored;
+    if (fs::is_regular_file(file, ignored)) return "";
+    return beginning(file) + (fs::exists(file, ignored) ? " is not a file" : " does not exist");
+  };
+  app.get_config_ptr()->check(is_file)->type_name("TEXT")->group(common_group);
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.allow_extras();  // so that the message below can name the first unknown option and nothing else
   app.set_help_flag("--help", "this text")->group(common_group);
@@ -245,14 +256,14 @@ Given ask_cli11(const Registry& registry, int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
     if (const std::vector<std::string> rest = app.remaining(); !rest.empty())
-      throw BadInput(rest[0] + (rest[0][0] == '-' ? ": unknown option" : ": not expected here") + list_them);
+      throw BadInput(beginning(rest[0]) + (rest[0][0] == '-' ? ": unknown option" : ": not expected here") + list_them);
     for (const Spec& spec : registry.specs)
       if (const CLI::Option* option = app.get_option_no_throw("--" + spec.name); option && option->count() > 0)
-        given[spec.name] = spec.kind == Kind::flag ? to_text(option->as<bool>()) : join(option->results(), ",");
+        given[spec.name] = spec.kind == Kind::flag ? option->results().back() : join(option->results(), ",");
   } catch (const CLI::CallForHelp&) {
     throw HelpWanted{app.help()};
   } catch (const CLI::ParseError& e) {
-    throw BadInput(e.what() + list_them);
+    throw BadInput(beginning(e.what()) + list_them);
   }
   return given;
 }
@@ -274,9 +285,12 @@ Preset chosen_preset(Registry& registry) {
 // The options in the head of the CSV file that --redraw draws again; files and switches are this run's own.
 Preset options_of_run(Registry& registry) {
   const std::string csv = (fs::path(registry.find("out").value) / (registry.about.program + ".csv")).string();
+  std::vector<std::string> known;
+  for (const Spec& spec : registry.specs) known.push_back(spec.name);
   Preset options;
   for (const auto& [name, value] : read_csv(csv).options) {
     if (of_this_start(name)) continue;
+    if (!one_of(known).accepts(name)) throw BadInput(csv + ": written with --" + beginning(name) + ", unknown here");
     check_value(registry.find(name), value);
     options.emplace(name, value);
   }
@@ -320,7 +334,7 @@ void read_command_line(Registry& registry, int argc, const char* const* argv) {
 namespace {
 
 [[noreturn]] void refuse(const std::string& name, const std::string& value, const std::string& reason) {
-  throw BadInput("--" + name + " " + value + ": " + reason);
+  throw BadInput("--" + name + " " + beginning(value) + ": " + beginning(reason));
 }
 
 // The nearest directory of `path` that exists.
@@ -331,11 +345,21 @@ fs::path existing_parent(fs::path path) {
   return path;
 }
 
-void check_directory(const std::string& name, const std::string& value, const fs::path& directory) {
+// Whether `file` can be written in a directory that will be created if it is not there. Access rights do not tell: of
+// root, of a file system without files of our own, of names that are too long. So a file is made and removed again.
+void check_directory(const std::string& name, const std::string& value, const fs::path& directory,
+                     const std::string& file) {
   std::error_code ignored;
-  const fs::path parent = existing_parent(directory);
+  const fs::path parent = existing_parent(directory), made = file + "." + to_text(getpid()) + ".previous.tmp";
+  const fs::path whole = directory / made;
   if (!fs::is_directory(parent, ignored)) refuse(name, value, parent.string() + " is not a directory");
-  if (access(parent.c_str(), W_OK | X_OK) != 0) refuse(name, value, "cannot write in " + parent.string());
+  if (whole.string().size() >= PATH_MAX ||
+      std::any_of(whole.begin(), whole.end(), [](const fs::path& part) { return part.string().size() > NAME_MAX; }))
+    refuse(name, value, "a shorter name is wanted");
+  const int probe = open((parent / made).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (probe < 0) refuse(name, value, "cannot write in " + parent.string() + ": " + std::strerror(errno));
+  close(probe);
+  unlink((parent / made).c_str());
 }
 
 // A file to read: --load, --resume.
@@ -357,7 +381,7 @@ void check_output(const std::string& name, const std::string& file, const std::s
   const fs::path made = fs::absolute(out).lexically_normal() / "";  // --out is created, no other directory is
   if (!fs::is_directory(directory, ignored) && directory != made.parent_path())
     refuse(name, file, "there is no directory " + directory.string());
-  check_directory(name, file, directory);
+  check_directory(name, file, directory, fs::path(file).filename());
 }
 
 }  // namespace
@@ -368,14 +392,10 @@ void prepare(Args& opt) {
   check_input("resume", opt.resume);
   if (!opt.load.empty() && !opt.resume.empty())
     refuse("resume", opt.resume, "goes on with everything that was learned, --load " + opt.load + " starts anew");
-  check_directory("out", opt.out, opt.out);
+  check_directory("out", opt.out, opt.out, opt.program + ".csv");
   check_output("save", opt.save, opt.out);
   check_output("checkpoint", opt.checkpoint, opt.out);
 #ifdef _OPENMP
   if (opt.threads > 0) omp_set_num_threads(opt.threads);
 #endif
-  if (opt.redraw) return;  // it reads what is there
-  std::error_code error;
-  fs::create_directories(opt.out, error);
-  if (error) refuse("out", opt.out, "cannot be created: " + error.message());
 }

@@ -114,7 +114,7 @@ struct Args {
 // Whether an option says how this start of a program is carried out and not what it computes: threads, files, pictures.
 bool of_this_start(const std::string& option);
 
-// The last checks and the only side effects of parse(): --threads is set, --out exists. Throws BadInput.
+// The last checks, and the only side effect of parse(): --threads is set. RunLog creates --out. Throws BadInput.
 void prepare(Args& opt);
 
 // Reads the options of a program. Throws BadInput, one line that names the option, its value and what is allowed,

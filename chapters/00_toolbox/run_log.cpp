@@ -34,6 +34,8 @@ std::string csv_line(const std::vector<std::string>& cells) {
 RunLog::RunLog(const Args& opt, std::vector<std::string> columns, const std::string& ending)
     : path(opt.path(ending)), width(columns.size()) {
   if (!opt.resume.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(opt.out, error);  // not earlier: a run that is refused leaves nothing behind
   file.reset(std::fopen(path.c_str(), "we"));
   if (!file) throw LostOutput(path + ": cannot be created: " + std::strerror(errno));
   std::string head;

@@ -15,6 +15,7 @@
 #include <map>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -201,13 +202,17 @@ void save_networks(const std::string& path, const T& object, const std::map<std:
 }
 
 // Copies a file into the object. Throws BadInput, one line that names the file and the mismatch; the object is then as
-// it was.
+// it was. An io that refuses the numbers themselves throws std::invalid_argument, and gets the file's name.
 template <class T>
 void load_members(const std::string& path, const TensorFile& file, T& object) {
   LoadArchive check(path, file, false), load(path, file, true);
   object.io(check);
   check.check_left_over();
-  object.io(load);
+  try {
+    object.io(load);
+  } catch (const std::invalid_argument& e) {
+    throw std::invalid_argument(path + ": " + e.what());
+  }
 }
 
 // Reads back what save_networks wrote. Throws BadInput as load_members does.

@@ -22,7 +22,7 @@ struct Options : Args {
   // Lists: a value for the blocking maze and one for the shortcut maze, or one value for both.
   std::vector<int> steps  = opt("steps", std::vector<int>{3000, 6000}, "real environment steps in all", at_least(1));
   std::vector<int> change = opt("change", std::vector<int>{1000, 3000}, "real step of the change", at_least(1));
-  std::vector<int> n      = opt("n", std::vector<int>{10, 50}, "n, planning updates per real step", at_least(0));
+  std::vector<int> n      = opt("n", std::vector<int>{10, 50}, "n, planning updates per real step", range(0, 1e6));
   std::vector<double> kappa = opt("kappa", std::vector<double>{1e-4, 1e-3}, "kappa, bonus' weight", at_least(0));
   Real alpha    = opt("alpha", 1.0f, "alpha, step size", range(0, 1));
   Real gamma    = opt("gamma", 0.95f, "gamma, discount", range(0, 1));

@@ -22,7 +22,7 @@ struct Options : Args {
   using Args::Args;
   static constexpr const char* about = "Dyna-Q on a simple maze (slides \"Dyna-Q\", \"Dyna-Q on a Simple Maze\")";
   std::vector<int> n = opt("n", std::vector<int>{0, 5, 50}, "n, planning updates per real step, one curve each",
-                           at_least(0));
+                           range(0, 1e6));
   int episodes  = opt("episodes", 50, "episodes of a run", at_least(3));
   long steps    = opt("steps", 1000000L, "real environment steps after which a run ends at the latest", at_least(1));
   Real alpha    = opt("alpha", 0.1f, "alpha, step size", range(0, 1));

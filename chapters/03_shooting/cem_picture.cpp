@@ -18,7 +18,7 @@ struct Options : Args {
   static std::vector<std::string> without() { return {"save", "load"}; }
   int candidates = opt("candidates", 40, "samples of an iteration", at_least(1));
   int elites     = opt("elites", 8, "best samples that the next iteration is drawn around", at_least(1));
-  int iterations = opt("iterations", 9, "iterations", at_least(1));
+  int iterations = opt("iterations", 9, "iterations", range(1, 1000));
   Real alpha     = opt("alpha", 0.1f, "weight of the old mean and variance", range(0, 1));
   Real second_hill = opt("second-hill", 0.4f, "height of the lower hill; the other is 1 high", range(0, 1));
   static Preset lecture() { return {{"seeds", 20}, {"gif", "true"}}; }

@@ -39,7 +39,7 @@ void run(Options opt, const Variant& variant, Real noise, int seed, RunLog& log,
   Rng rng(seed);
   const std::unique_ptr<Env> env = make_env(opt.env);
   Ensemble model = make_model(*env, opt.ensemble(), rng);
-  Transitions D(env->state_dim, env->action_dim, long(opt.trials + 1) * opt.task_horizon(*env));
+  Transitions D(env->state_dim, env->action_dim, (opt.trials + 1L) * opt.task_horizon(*env));
   random_trial(*env, opt.task_horizon(*env), D, rng);
   Cem planner(env->action_dim, opt.cem());
   for (int k = 1; k <= opt.trials && !interrupted(); ++k) {

@@ -7,6 +7,7 @@
 #pragma once
 #include <functional>
 #include <span>
+#include <stdexcept>
 #include <vector>
 #include "autodiff/adam.h"
 #include "chapters/04_pets/gaussian.h"
@@ -81,8 +82,11 @@ struct Ensemble {
   // One step of Adam for member m, down its loss on the given columns of X and Y.
   void descend(int m, const Mat& X, const Mat& Y, std::span<const int> columns, Tape& tape);
 
+  // Throws std::invalid_argument if what it loads names an elite that is no member.
   template <class Ar> void io(Ar& ar) {
     ar("members", members), ar("optimisers", optimisers), ar("elites", elites), ar("holdout_mse", holdout_mse);
+    for (const int m : elites)
+      if (m < 0 || m >= int(members.size())) throw std::invalid_argument("elites names a member that is not there");
   }
 
  private:

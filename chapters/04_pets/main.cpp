@@ -87,14 +87,14 @@ int main(int argc, char** argv) {
     const std::unique_ptr<Env> env = make_env(opt.env);
     Rng first(opt.seed);
     Ensemble model = make_model(*env, opt.ensemble(), first);
-    if (!opt.load.empty()) load_ensemble(opt.load, model);  // a bad file is found before anything is written
+    if (!opt.load.empty()) load_networks(opt.load, model);  // a bad file is found before anything is written
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "trial", "holdout_mse", "fit_epochs"});
     Progress progress(opt, long(opt.steps) * opt.seeds);
     std::vector<Sim> film;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
       model = make_model(*env, opt.ensemble(), rng);
-      if (!opt.load.empty()) load_ensemble(opt.load, model);
+      if (!opt.load.empty()) load_networks(opt.load, model);
       with_planner(opt, env->action_dim, [&](auto planner) {
         Rng ceiling_rng = rng.split();
         const Real ceiling = control_episode(*env, opt.task_horizon(*env), 1, planner, ceiling_rng, film);

@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
     const std::unique_ptr<Env> env = make_env(opt.env);
     Rng first(opt.seed);
     Ensemble model = make_model(*env, opt.ensemble(), first);
-    if (!opt.load.empty()) load_ensemble(opt.load, model);
+    if (!opt.load.empty()) load_networks(opt.load, model);
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "horizon", "mse"});
     RunLog fan(opt, {"seed", "env_steps", "horizon", "real", "median", "low", "high"}, "_fan.csv");
     Progress progress(opt, long(opt.data.size()) * opt.seeds, "data", "fits");
@@ -137,7 +137,7 @@ int main(int argc, char** argv) {
       for (std::size_t i = 0; i < opt.data.size() && !interrupted(); ++i) {
         Rng start = rng;  // the same networks at first, and the larger data begin with the smaller
         model = make_model(*env, opt.ensemble(), start);
-        if (!opt.load.empty()) load_ensemble(opt.load, model);
+        if (!opt.load.empty()) load_networks(opt.load, model);
         Transitions D(env->state_dim, env->action_dim, opt.data[i]);
         random_trial(*env, opt.data[i], D, start);
         fit(model, *env, D, start);

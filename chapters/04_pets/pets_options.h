@@ -40,13 +40,6 @@ struct ModelOptions : Args {
   }
 };
 
-// load_networks for an ensemble. Throws BadInput also if its elites are no members.
-inline void load_ensemble(const std::string& path, Ensemble& model) {
-  load_networks(path, model);
-  for (const int m : model.elites)
-    if (m < 0 || m >= int(model.members.size())) throw BadInput(path + ": elites names a member that is not there");
-}
-
 struct PetsOptions : ModelOptions {
   using ModelOptions::ModelOptions;
   int steps = opt("steps", 2600, "real environment steps in all, the random trial included", at_least(2));

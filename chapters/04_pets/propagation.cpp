@@ -110,13 +110,13 @@ int main(int argc, char** argv) {
     const std::unique_ptr<Env> env = make_env(opt.env);
     Rng first(opt.seed);
     Ensemble model = make_model(*env, opt.ensemble(), first);
-    if (!opt.load.empty()) load_ensemble(opt.load, model);
+    if (!opt.load.empty()) load_networks(opt.load, model);
     RunLog log(opt, {"algo", "env", "seed", "step", "particle", "member", "value", "truth"});
     std::vector<double> shares_TS1, shares_TSinf;
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
       model = make_model(*env, opt.ensemble(), rng);
-      if (!opt.load.empty()) load_ensemble(opt.load, model);
+      if (!opt.load.empty()) load_networks(opt.load, model);
       Transitions D(env->state_dim, env->action_dim, opt.data);
       random_trial(*env, opt.data, D, rng);
       fit(model, *env, D, rng);

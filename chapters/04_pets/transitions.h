@@ -73,6 +73,7 @@ struct Transitions {
     return batch;
   }
 
+  // Throws std::invalid_argument if what it loads is no store.
   template <class Ar> void io(Ar& ar) {
     ar("capacity", capacity), ar("size", size), ar("next", next);
     const auto store = [&](const char* name, Mat& m) {
@@ -81,6 +82,9 @@ struct Transitions {
     };
     store("s", data.s), store("a", data.a), store("r", data.r), store("s_next", data.s_next);
     store("not_done", data.not_done);
+    bool whole = 0 <= size && size <= data.size() && data.size() <= capacity && 0 <= next && next <= size;
+    for (const Mat* m : {&data.a, &data.r, &data.s_next, &data.not_done}) whole = whole && m->cols() == data.size();
+    if (!whole || next == capacity) throw std::invalid_argument("capacity, size and next are not those of its columns");
   }
 
  private:

@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
     if (opt.redraw) return plot(opt);
     Rng first(opt.seed);
     Ensemble model(1, 1, opt.ensemble(), first);
-    if (!opt.load.empty()) load_ensemble(opt.load, model);
+    if (!opt.load.empty()) load_networks(opt.load, model);
     RunLog log(opt, {"seed", "x", "truth", "noise", "mean", "aleatoric", "epistemic", "mu_1", "sigma_1", "mu_2",
                      "sigma_2"});
     RunLog data(opt, {"x", "y"}, "_data.csv");
@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
     for (int seed = opt.seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
       Rng rng(seed);
       model = Ensemble(1, 1, opt.ensemble(), rng);
-      if (!opt.load.empty()) load_ensemble(opt.load, model);
+      if (!opt.load.empty()) load_networks(opt.load, model);
       coverage.push_back(run(opt, seed, model, log, data));
       progress.show(long(coverage.size()), coverage.back());
     }

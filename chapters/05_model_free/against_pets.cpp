@@ -43,6 +43,8 @@ struct Options : SacProgram {
       throw BadInput("--env " + env + ": PETS needs a reward that follows from (s, a, s_next)");
     if (const int T = make_env(env)->time_limit; pets_steps <= T)
       throw BadInput("--pets-steps " + to_text(pets_steps) + ": wanted more than the random trial, " + to_text(T));
+    if (particles % members != 0)
+      throw BadInput("--particles " + to_text(particles) + ": wanted a multiple of --members, " + to_text(members));
   }
 };
 

@@ -57,8 +57,9 @@ Preset MbpoOptions::smoke() {
 
 void MbpoOptions::check() const {
   check_schedule("--rollout-length", rollout_length);
-  if (std::min(rollout_length[rollout_length.size() / 2], rollout_length.back()) < 1)
-    throw BadInput("--rollout-length " + join(rollout_length, ",") + ": k must be at least 1");
+  const auto [shortest, longest] = std::minmax(rollout_length[rollout_length.size() / 2], rollout_length.back());
+  if (shortest < 1 || longest > 10000)
+    throw BadInput("--rollout-length " + join(rollout_length, ",") + ": k must be from 1 to 10000");
   if (steps <= random_steps)
     throw BadInput("--steps " + to_text(steps) + ": wanted more than --random-steps, " + to_text(random_steps));
   if (const int choices = make_env(env)->choices; choices > 0)

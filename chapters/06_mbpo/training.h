@@ -54,21 +54,16 @@ struct Learned {
 inline void save_learned(const MbpoOptions& opt, Training& x) {
   save_networks(opt.save, Learned{x}, {{"program", opt.program}, {"env", opt.env}});
 }
-// Throws NotFinite if a number is not, BadInput if an elite is no member.
-template <class T> void check_learned(const std::string& path, T& learned, const std::vector<Ensemble*>& models) {
+// Throws NotFinite if a number is not.
+template <class T> void check_learned(T& learned, const std::vector<Ensemble*>& models) {
   std::vector<std::vector<double>> holdout_mse;  // NaN before the first training
   for (Ensemble* model : models) holdout_mse.push_back(std::exchange(model->holdout_mse, {}));
   check_all_finite(learned);
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    models[i]->holdout_mse = holdout_mse[i];
-    for (const int m : models[i]->elites)
-      if (m < 0 || m >= int(models[i]->members.size()))
-        throw BadInput(path + ": elites names a member that is not there");
-  }
+  for (std::size_t i = 0; i < models.size(); ++i) models[i]->holdout_mse = holdout_mse[i];
 }
 // Throws BadInput as load_networks, and as check_learned.
 inline void load_learned(const std::string& path, Training& x) {
   Learned learned{x};
   load_networks(path, learned);
-  check_learned(path, learned, {&x.model.p});
+  check_learned(learned, {&x.model.p});
 }

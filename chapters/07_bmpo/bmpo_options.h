@@ -79,6 +79,8 @@ struct BmpoOptions : MbpoOptions {
     MbpoOptions::check();
     if (!uses_model()) throw BadInput("--real-ratio 1: BMPO learns from its models; 06_mbpo has SAC");
     check_schedule("--backward-length", backward_length), check_schedule("--beta", beta);
+    if (std::max(backward_length[backward_length.size() / 2], backward_length.back()) > 10000)
+      throw BadInput("--backward-length " + join(backward_length, ",") + ": k must be at most 10000");
     const auto off = [](const auto& of) { return of[of.size() / 2] == 0 && of.back() == 0; };
     if (ablation && (no_backward || no_boltzmann || no_mpc || off(backward_length) || off(beta) || mpc_horizon == 0))
       throw BadInput("--ablation: wanted with backward steps, beta and MPC, to leave them out one by one");

@@ -38,5 +38,5 @@ inline void save_learned(const BmpoOptions& opt, BmpoTraining& x) {
 inline void load_learned(const std::string& path, BmpoTraining& x) {
   LearnedBmpo learned{x};
   load_networks(path, learned);
-  check_learned(path, learned, {&x.model.p, &x.model_back.q});
+  check_learned(learned, {&x.model.p, &x.model_back.q});
 }

@@ -18,7 +18,7 @@ struct Options : AutoOptions {
   static constexpr const char* about = "MBPO is sensitive to its hyper-parameters (slide \"AutoMBPO\", Motivation)";
   std::vector<double> ratios = opt("ratios", std::vector<double>{0.02, 0.1, 0.3, 0.5, 1}, "real ratios", range(0, 1));
   std::vector<int> counts    = opt("update-counts", std::vector<int>{1, 2, 5, 10, 20}, "values of G", at_least(1));
-  std::vector<int> lengths   = opt("lengths", std::vector<int>{1, 2, 5, 10, 20}, "values of k", at_least(1));
+  std::vector<int> lengths   = opt("lengths", std::vector<int>{1, 2, 5, 10, 20}, "values of k", range(1, 10000));
   static Preset lecture() {
     Preset preset = AutoOptions::lecture();
     preset.insert_or_assign("steps", 1200);
@@ -28,6 +28,10 @@ struct Options : AutoOptions {
     Preset preset = AutoOptions::smoke();
     preset.insert({{"ratios", "0,0.5"}, {"update-counts", "1,2"}, {"lengths", "1,2"}});
     return preset;
+  }
+  void check() const {
+    AutoOptions::check();
+    if (eval_every == 0) throw BadInput("--eval-every 0: wanted at least 1, the evaluations are what is compared");
   }
 };
 const std::vector<std::string> parameters = {"real ratio", "G", "k"};

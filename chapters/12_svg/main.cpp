@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
       x = std::make_unique<SvgTraining>(opt, opt.svg_inf(), seed);
       if (opt.load.empty()) return;
       load_networks(opt.load, x->agent);
-      check_learned(opt.load, x->agent, {&x->agent.f_hat.net});
+      check_learned(x->agent, {&x->agent.f_hat.net});
     };
     start(opt.seed);  // a file that does not fit is refused before anything is written
     RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "grad_norm", "holdout_mse", "std"});

@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
       auto agent = std::make_unique<Svg1>(*env, opt.svg1(), opt.learned_reward, opt.model(), rng);
       if (!opt.load.empty()) {
         load_networks(opt.load, *agent);
-        check_learned(opt.load, *agent, {&agent->f_hat.net});
+        check_learned(*agent, {&agent->f_hat.net});
       }
       return agent;
     };

@@ -106,7 +106,7 @@ Times run_seed(const Options& opt, int seed, Env& env, Ensemble& model, RunLog& 
                std::vector<Sim>& film) {
   Rng rng(seed);
   model = make_model(env, opt.ensemble(), rng);
-  if (!opt.load.empty()) load_ensemble(opt.load, model);
+  if (!opt.load.empty()) load_networks(opt.load, model);
   true_model(opt, seed, env, rng.split(), log);
   Times times;
   if (opt.device == "cpu") {
@@ -126,7 +126,7 @@ void run_all(const Options& opt) {
   const std::unique_ptr<Env> env = make_env(opt.env);
   Rng first(opt.seed);
   Ensemble model = make_model(*env, opt.ensemble(), first);
-  if (!opt.load.empty()) load_ensemble(opt.load, model);  // a bad file is found before anything is written
+  if (!opt.load.empty()) load_networks(opt.load, model);  // a bad file is found before anything is written
   RunLog log(opt, {"algo", "env", "seed", "env_steps", "eval_return", "trial", "holdout_mse", "fit_epochs"});
   Progress progress(opt, long(opt.steps) * opt.seeds);
   std::vector<Sim> film;
