@@ -462,10 +462,12 @@ fuzz: $(FUZZERS)
 	@for f in $^; do mkdir -p $$f.corpus; \
 	  $$f -max_total_time=$$(($(FUZZ_SECONDS) / $(words $^))) -timeout=10 $$f.corpus || exit $$?; done
 FUZZ_CXX = clang++ -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize=null,alignment,object-size,vptr
+FUZZ_COMPILE = @mkdir -p $(@D); $(FUZZ_CXX) $(INCLUDES) $(EIGEN_USE) -MMD -MP -c $< -o $@
 build/fuzz/%.o: %.cpp build/config.mk
-	@mkdir -p $(@D)
-	$(FUZZ_CXX) $(INCLUDES) $(EIGEN_USE) -MMD -MP -c $< -o $@
-build/fuzz_%: build/fuzz/tests/fuzz/%.o $(LIBRARY:%.cpp=build/fuzz/%.o)
+	$(FUZZ_COMPILE)
+build/fuzz/%.o: %.cc build/config.mk
+	$(FUZZ_COMPILE)
+build/fuzz_%: build/fuzz/tests/fuzz/%.o $(addprefix build/fuzz/,$(addsuffix .o,$(basename $(LIBRARY))))
 	$(FUZZ_CXX) $^ -o $@ $(GNUPLOT_LD)
 
 clean:
