@@ -394,6 +394,7 @@ TEST_CASE("a full disk and a removed output directory stop the run log", "[00][c
   const Scratch dir;
   const Options opt = parsed(dir);
   if (fs::exists("/dev/full")) {
+    fs::create_directories(opt.out);
     fs::create_symlink("/dev/full", opt.path(".csv"));
     CHECK(contains(message<LostOutput>([&] { RunLog(opt, {"x"}); }), "06_demo.csv"));
     fs::remove(opt.path(".csv"));
@@ -402,6 +403,7 @@ TEST_CASE("a full disk and a removed output directory stop the run log", "[00][c
   log.row(1);
   fs::remove_all(opt.out);
   CHECK(contains(message<LostOutput>([&] { log.row(2); }), "removed"));
+  write(opt.out, "a file");
   CHECK(contains(message<LostOutput>([&] { RunLog(opt, {"x"}); }), "cannot be created"));
 }
 
@@ -565,6 +567,7 @@ TEST_CASE("the last line names program, seconds, headline and the picture that t
   };
   const Options opt = parsed(dir);
   CHECK(contains(last_line(opt), "06_demo | 0.0 s | 14 steps | \n"));
+  fs::create_directories(opt.out);
   write(opt.path(".png"), "");
   CHECK(contains(last_line(opt), "| 14 steps | " + opt.path(".png") + "\n"));
   fs::last_write_time(opt.path(".png"), fs::file_time_type::clock::now() - std::chrono::hours(1));
