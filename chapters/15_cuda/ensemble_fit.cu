@@ -11,6 +11,7 @@
 // Read in this order: FitOnDevice::descend, the kernels it launches, Naive, Tiled.
 #include <chrono>
 #include <span>
+#include "chapters/00_toolbox/parallel.h"  // max_threads, parallel_for
 #include "chapters/04_pets/ensemble.h"  // Ensemble: the CPU reference is its descend, one step of one member
 #include "chapters/15_cuda/pieces.h"
 
