@@ -67,7 +67,8 @@ std::vector<std::string> layering_errors(const std::string& path, const std::vec
     if (layer(target) < 0) errors.push_back(path + " includes " + target + ", which is no path from the top folder");
     else if (!same_folder && layer(target) >= layer(path))
       errors.push_back(path + " includes " + target + ", which is not below");
-    if (target.ends_with(".cpp") || target.ends_with(".cc")) errors.push_back(path + " includes the source file " + target);
+    if (target.ends_with(".cpp") || target.ends_with(".cc"))
+      errors.push_back(path + " includes the source file " + target);
     if (target.starts_with("chapters/") && !same_folder && !path.starts_with("tests/") && m[2].length() < 5)
       errors.push_back(path + " includes " + target + " without a purpose");
   }

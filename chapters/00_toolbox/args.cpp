@@ -356,10 +356,16 @@ void check_directory(const std::string& name, const std::string& value, const fs
   if (whole.string().size() >= PATH_MAX ||
       std::any_of(whole.begin(), whole.end(), [](const fs::path& part) { return part.string().size() > NAME_MAX; }))
     refuse(name, value, "a shorter name is wanted");
-  const int probe = open((parent / made).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (probe < 0) refuse(name, value, "cannot write in " + parent.string() + ": " + std::strerror(errno));
+  int probe = -1;
+#ifdef O_TMPFILE
+  probe = open(parent.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);  // without a name: nothing stays if we are killed
+#endif
+  if (probe < 0) {
+    probe = open((parent / made).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (probe < 0) refuse(name, value, "cannot write in " + parent.string() + ": " + std::strerror(errno));
+    unlink((parent / made).c_str());
+  }
   close(probe);
-  unlink((parent / made).c_str());
 }
 
 // A file to read: --load, --resume.
