@@ -358,7 +358,7 @@ void check_directory(const std::string& name, const std::string& value, const fs
     refuse(name, value, "a shorter name is wanted");
   int probe = -1;
 #ifdef O_TMPFILE
-  probe = open(parent.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);  // without a name: nothing stays if we are killed
+  probe = open(parent.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);  // no name: nothing stays of a killed run
 #endif
   if (probe < 0) {
     probe = open((parent / made).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
