@@ -174,10 +174,12 @@ bool has_data(const Panel& panel) {
   return false;
 }
 
-bool has_key(const Panel& panel) {
-  return panel.key != Key::off && std::any_of(panel.layers.begin(), panel.layers.end(),
-                                              [](const Layer& l) { return l.kind != Kind::text && !l.label.empty(); });
+long in_key(const Panel& panel) {
+  return panel.key == Key::off ? 0 : std::count_if(panel.layers.begin(), panel.layers.end(), [](const Layer& l) {
+    return l.kind != Kind::text && !l.label.empty();
+  });
 }
+bool has_key(const Panel& panel) { return in_key(panel) > 0; }
 
 // The range in y; bars stand on 0, where gnuplot would cut them off at the shortest.
 std::array<double, 2> with_baseline(const Panel& panel) {
@@ -298,6 +300,7 @@ void send_axes(Gnuplot& gp, const Panel& panel) {
   gp << (key_below ? (panel.x_label.empty() ? "set bmargin 5\n" : "set bmargin 6.5\n") : "unset bmargin\n");
   gp << (panel.equal ? "set size ratio -1\n" : "set size noratio\n");
   gp << (has_key(panel) ? key_command(panel.key) : "unset key\n");
+  gp << "set key width " << (in_key(panel) <= 3 ? 1 : 0) << "\n";  // a few have room; capitals are wider than it thinks
   if (panel.axes) {
     gp << "set border 3 lc rgb '#777777' lw 1\nset tics nomirror out scale 0.5 textcolor rgb '#333333'\n"
        << "set xtics " << tic_step(panel) << "\nset ytics autofreq\nset grid back lt 1 lc rgb '#E4E4E4' lw 0.8\n";
