@@ -41,7 +41,11 @@ Var cols(Var x, Eigen::Index j, Eigen::Index n) {
 Mat concat(const Mat& a, const Mat& b) {
   assert(a.cols() == b.cols());
   Mat y(a.rows() + b.rows(), a.cols());
-  y << a, b;
+  Real* to = y.data();  // columns are short: plain loops are faster than blocks
+  for (Eigen::Index j = 0; j < y.cols(); ++j) {
+    for (Eigen::Index i = 0; i < a.rows(); ++i) *to++ = a(i, j);
+    for (Eigen::Index i = 0; i < b.rows(); ++i) *to++ = b(i, j);
+  }
   return y;
 }
 Var concat(Var a, Var b) {
