@@ -361,8 +361,8 @@ endif
 plots: all
 	@for p in $(COURSE); do [ ! -e "$(OUT)/$$p.csv" ] || build/$$p --redraw --out "$$OUT" || exit $$?; done
 
-# Claims are measured at the programs' default settings; CLAIMS_<program> adds options, TASKS_<program> names more tasks,
-# whose files go to $(OUT)/<task>/.
+# Claims are measured at the programs' default settings; CLAIMS_<program> adds options, TASKS_<program> names more tasks.
+# Files go to $(OUT)/claims/ and $(OUT)/claims/<task>/. As with `make run`, what is done is not done again.
 CLAIMS_03_shooting := --env pendulum --seeds 100 --samples 50,250,1000,2000
 CLAIMS_04_pets := --seeds 5
 TASKS_04_pets := pendulum
@@ -389,8 +389,18 @@ CLAIMS_14_maac := --seeds 5 --horizon 0,1,3,5,10
 CLAIMS_14_maac_horizon := --seeds 5
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
-claim_runs = $(foreach p,$(1),build/$(p) --no-plot --quiet --out "$$OUT" $(CLAIMS_$(p)) || exit $$?; \
-  $(foreach e,$(TASKS_$(p)),build/$(p) --no-plot --quiet --env $(e) --out "$$OUT/$(e)" $(CLAIMS_$(p)) || exit $$?;))
+define MEASURE
+measure() {  # program, folder, options
+  program=$$1; place=$$2; shift 2
+  text="$$place/$$program.txt"
+  if [ -z "$(FRESH)" ] && [ "$$text" -nt build/$$program ]; then return; fi
+  echo "== $$program $$*"
+  mkdir -p "$$place" && rm -f "$$text" || exit $$?
+  build/$$program --no-plot --quiet --out "$$place" "$$@" > "$$text.part" || exit $$?
+  mv "$$text.part" "$$text"
+}
+endef
+export MEASURE
 # Markdown from the claims files of a folder; a cell with a comma is quoted in them.
 define CLAIMS_TABLE
 claims_table() {
@@ -415,11 +425,14 @@ END { print ""; print n["holds"] + 0 " hold, " n["unclear"] + 0 " unclear, " n["
 endef
 export CLAIMS_TABLE
 claims: $(LECTURE:%=build/%) build/tests
-	@start=$$(date +%s); $(call claim_runs,$(LECTURE)) \
+	@eval "$$MEASURE"; eval "$$CLAIMS_TABLE"; \
+	$(foreach p,$(LECTURE),measure $(p) "$$OUT/claims" $(CLAIMS_$(p)); \
+	  $(foreach e,$(TASKS_$(p)),measure $(p) "$$OUT/claims/$(e)" --env $(e) $(CLAIMS_$(p));)) \
+	set -- $(foreach p,$(LECTURE),"$$OUT/claims/$(p)" $(foreach e,$(TASKS_$(p)),"$$OUT/claims/$(e)/$(p)")); \
+	seconds=$$(for f; do tail -n 1 "$$f.txt"; done | awk -F ' [|] ' '{ s += $$2 } END { print int(s) }'); \
+	for f; do shift; set -- "$$@" "$${f}_claims.csv"; done; \
 	{ echo "\`make claims\`, $$(date +%F), $$(nproc) cores$$(sed -n 's/^model name.*: /, /p' /proc/cpuinfo 2> /dev/null | head -n 1)," \
-	    "$$(( ($$(date +%s) - start + 59) / 60 )) minutes"; echo; \
-	  eval "$$CLAIMS_TABLE"; claims_table $(foreach p,$(LECTURE),"$$OUT/$(p)_claims.csv" $(foreach e,$(TASKS_$(p)),"$$OUT/$(e)/$(p)_claims.csv")); \
-	} > "$$OUT/claims.md"; cat "$$OUT/claims.md"
+	    "$$(( (seconds + 59) / 60 )) minutes"; echo; claims_table "$$@"; } > "$$OUT/claims/claims.md"; cat "$$OUT/claims/claims.md"
 	@build/tests '[kill]'
 
 # Hours. Each into $(OUT)/long/<name>; stopped and called again, MBPO goes on where its last checkpoint was written.
