@@ -363,17 +363,17 @@ plots: all
 
 # Claims are measured at the programs' default settings; CLAIMS_<program> adds options, TASKS_<program> names more tasks.
 # Files go to $(OUT)/claims/ and $(OUT)/claims/<task>/. As with `make run`, what is done is not done again.
-CLAIMS_03_shooting := --env pendulum --seeds 100 --samples 50,250,1000,2000
+CLAIMS_03_shooting := --env pendulum --seeds 30 --samples 50,250,1000,2000
 CLAIMS_04_pets := --seeds 5
 TASKS_04_pets := pendulum
-CLAIMS_04_pets_ablation := --seeds 5
+CLAIMS_04_pets_ablation := --seeds 3
 CLAIMS_05_model_free := --seeds 5
 CLAIMS_05_model_free_ppo := --seeds 5
 CLAIMS_05_model_free_against_pets := --seeds 5 --updates 1,10 --steps 20000,10000
 CLAIMS_06_mbpo := --seeds 5
 CLAIMS_06_mbpo_compounding := --seeds 5
 CLAIMS_06_mbpo_experiments := --seeds 5
-CLAIMS_07_bmpo := --seeds 5 --ablation
+CLAIMS_07_bmpo := --seeds 3 --ablation
 CLAIMS_07_bmpo_compounding := --seeds 3
 CLAIMS_08_ampo := --seeds 5 --compare
 CLAIMS_08_ampo_model_loss := --seeds 10
