@@ -23,7 +23,8 @@ template <class Task> struct GridEnv : EnvOf<Task> {
     for (Eigen::Index i = 0; i < sim.cols(); ++i) {
       const int row = std::clamp(int(sim(0, i)), 0, grid.rows() - 1);
       const int S = row * grid.cols() + std::clamp(int(sim(1, i)), 0, grid.cols() - 1);
-      const int S_next = grid.chances(S, this->choice(a(0, i)))[0].outcome.S_next;
+      const std::vector<Maze::Chance> chances = grid.chances(S, this->choice(a(0, i)));
+      const int S_next = chances.empty() ? S : chances[0].outcome.S_next;  // nothing moves in a wall or at the end
       next.col(i) << S_next / grid.cols(), S_next % grid.cols(), sim(2, i) + 1;
     }
     return next;

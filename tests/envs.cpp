@@ -549,6 +549,10 @@ TEST_CASE("the grids: 14 steps through the maze, 13 along the cliff, a fall cost
   CHECK(step.r == -100);
   CHECK(step.terminated);
 
+  const Sim in_a_wall = column({1, 2, 0}), at_the_end = column({3, 11, 0});  // nothing moves there
+  CHECK((maze.simulate(in_a_wall, column({maze.action_of(3)})) == column({1, 2, 1})).all());
+  CHECK((cliff.simulate(at_the_end, column({cliff.action_of(0)})) == column({3, 11, 1})).all());
+
   // value iteration's 14 moves, found by search over the environment itself
   std::set<std::pair<int, int>> seen;
   std::vector<Sim> front = {maze.start(rng)};
