@@ -309,19 +309,23 @@ SYNC := $(if $(filter test,$(MAKECMDGOALS)),$(if $(filter output-sync,$(.FEATURE
 run test: deps
 	@$(MAKE) --no-print-directory $(SYNC) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES)) run-$@
 
-# A program's output is kept as $(OUT)/<program>.txt, its last line is a row of the table: program | seconds | result |
+# A program's output is kept as <folder>/<program>.txt, its last line is a row of the table: program | seconds | result |
 # picture. What has been run since it was built is not run again (FRESH=1: all of it is).
-define RUN
-mkdir -p "$$OUT" || exit $$?
-for p in $(LECTURE) $(CUDA_BUILT); do
-  text="$$OUT/$$p.txt"
-  if [ -z "$(FRESH)" ] && [ "$$text" -nt build/$$p ]; then echo "== $$p: done before"; continue; fi
-  echo "== $$p"
-  rm -f "$$text"
-  build/$$p --out "$$OUT" > "$$text.part" || { status=$$?; cat "$$text.part"; exit $$status; }
+define ONCE
+once() {  # program, folder, options
+  program=$$1; place=$$2; text="$$2/$$1.txt"; shift 2
+  if [ -z "$(FRESH)" ] && [ "$$text" -nt build/$$program ]; then echo "== $$program: done before"; return; fi
+  echo "== $$program $$*"
+  mkdir -p "$$place" && rm -f "$$text" || exit $$?
+  build/$$program --out "$$place" "$$@" > "$$text.part" || { status=$$?; cat "$$text.part"; exit $$status; }
   mv "$$text.part" "$$text"
   cat "$$text"
-done
+}
+seconds() { for f; do tail -n 1 "$$f"; done | awk -F ' [|] ' '{ s += $$2 } END { print s + 0 }'; }
+endef
+export ONCE
+define RUN
+for p in $(LECTURE) $(CUDA_BUILT); do once $$p "$$OUT"; done
 format='%-29s %8s  %-24s %s\n'
 printf "\n$$format" program seconds claims 'result; picture'
 for p in $(LECTURE) $(CUDA_BUILT); do
@@ -334,11 +338,11 @@ for p in $(LECTURE) $(CUDA_BUILT); do
     NF == 4 { printf f, p, $$2 + 0, claims, $$3 "; " $$4 }
     NF != 4 { printf f, p, "", "", $$0 }'
 done
-tail -qn 1 $(foreach p,$(LECTURE) $(CUDA_BUILT),"$$OUT/$(p).txt") | awk -F ' [|] ' '{ s += $$2 } END { printf "%-29s %8.1f\n", "in all", s }'
+printf "$$format" "in all" "$$(seconds $(foreach p,$(LECTURE) $(CUDA_BUILT),"$$OUT/$(p).txt"))" "" ""
 endef
 export RUN
 run-run: all
-	@eval "$$RUN"
+	@eval "$$ONCE"; eval "$$RUN"
 
 # Each binary is run as soon as it is there, while the rest is compiled.
 ifeq ($(SAN),)
@@ -389,18 +393,6 @@ CLAIMS_14_maac := --seeds 5 --horizon 0,1,3,5,10
 CLAIMS_14_maac_horizon := --seeds 5
 TASKS_05_model_free := inverted_pendulum
 TASKS_05_model_free_ppo := inverted_pendulum cartpole
-define MEASURE
-measure() {  # program, folder, options
-  program=$$1; place=$$2; shift 2
-  text="$$place/$$program.txt"
-  if [ -z "$(FRESH)" ] && [ "$$text" -nt build/$$program ]; then return; fi
-  echo "== $$program $$*"
-  mkdir -p "$$place" && rm -f "$$text" || exit $$?
-  build/$$program --no-plot --quiet --out "$$place" "$$@" > "$$text.part" || exit $$?
-  mv "$$text.part" "$$text"
-}
-endef
-export MEASURE
 # Markdown from the claims files of a folder; a cell with a comma is quoted in them.
 define CLAIMS_TABLE
 claims_table() {
@@ -425,14 +417,14 @@ END { print ""; print n["holds"] + 0 " hold, " n["unclear"] + 0 " unclear, " n["
 endef
 export CLAIMS_TABLE
 claims: $(LECTURE:%=build/%) build/tests
-	@eval "$$MEASURE"; eval "$$CLAIMS_TABLE"; \
-	$(foreach p,$(LECTURE),measure $(p) "$$OUT/claims" $(CLAIMS_$(p)); \
-	  $(foreach e,$(TASKS_$(p)),measure $(p) "$$OUT/claims/$(e)" --env $(e) $(CLAIMS_$(p));)) \
-	set -- $(foreach p,$(LECTURE),"$$OUT/claims/$(p)" $(foreach e,$(TASKS_$(p)),"$$OUT/claims/$(e)/$(p)")); \
-	seconds=$$(for f; do tail -n 1 "$$f.txt"; done | awk -F ' [|] ' '{ s += $$2 } END { print int(s) }'); \
-	for f; do shift; set -- "$$@" "$${f}_claims.csv"; done; \
+	@eval "$$ONCE"; eval "$$CLAIMS_TABLE"; \
+	$(foreach p,$(LECTURE),once $(p) "$$OUT/claims" --no-plot --quiet $(CLAIMS_$(p)); \
+	  $(foreach e,$(TASKS_$(p)),once $(p) "$$OUT/claims/$(e)" --no-plot --quiet --env $(e) $(CLAIMS_$(p));)) \
+	set -- $(foreach p,$(LECTURE),"$$OUT/claims/$(p).txt" $(foreach e,$(TASKS_$(p)),"$$OUT/claims/$(e)/$(p).txt")); \
+	minutes=$$(seconds "$$@" | awk '{ printf "%.0f", $$1 / 60 }'); \
+	for f; do shift; set -- "$$@" "$${f%.txt}_claims.csv"; done; \
 	{ echo "\`make claims\`, $$(date +%F), $$(nproc) cores$$(sed -n 's/^model name.*: /, /p' /proc/cpuinfo 2> /dev/null | head -n 1)," \
-	    "$$(( (seconds + 59) / 60 )) minutes"; echo; claims_table "$$@"; } > "$$OUT/claims/claims.md"; cat "$$OUT/claims/claims.md"
+	    "$$minutes minutes"; echo; claims_table "$$@"; } > "$$OUT/claims/claims.md"; cat "$$OUT/claims/claims.md"
 	@build/tests '[kill]'
 
 # Hours. Each into $(OUT)/long/<name>; stopped and called again, MBPO goes on where its last checkpoint was written.
