@@ -78,9 +78,12 @@ TEST_CASE("noise is another one for each member and seed, the same for the same 
 }
 
 TEST_CASE("a CUDA program ends with status 0, with a device or without", "[program]") {
-  for (const std::string program : {"build/15_cuda_affine", "build/15_cuda_ensemble"}) {
+  for (const std::string name : {"_affine", "_ensemble", "_planner", "_sac", "_ensemble_fit", "", "_mbpo"}) {
+    const std::string program = "build/15_cuda" + name;
     if (!std::filesystem::exists(program)) continue;  // built where there is nvcc
     INFO(program);
-    CHECK(std::system((program + " > build/15_cuda.txt").c_str()) == 0);
+    const bool learns = name.empty() || name == "_mbpo";
+    const std::string options = learns ? " --smoke --no-plot --out build/15_cuda.out" : "";
+    CHECK(std::system((program + options + " > build/15_cuda.txt").c_str()) == 0);
   }
 }

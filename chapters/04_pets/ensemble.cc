@@ -62,59 +62,67 @@ static void check_data(const Mat& x, const std::string& name, Eigen::Index rows)
                         ", column " + std::to_string(j) + " of the data");
 }
 
-void Ensemble::fit(const Mat& X, const Mat& Y, Rng& rng) {
+Ensemble::Samples Ensemble::begin_fit(const Mat& X, const Mat& Y, Rng& rng) {
   check_data(X, "X", members[0].input.mean.rows()), check_data(Y, "Y", members[0].head.target.mean.rows());
   if (X.cols() != Y.cols()) throw std::invalid_argument("ensemble: X and Y have different numbers of samples");
-  std::vector<int> order(X.cols());
-  std::iota(order.begin(), order.end(), 0);
-  rng.shuffle(order);
-  const long n_test = std::min(long(options.holdout * Real(order.size())), long(options.max_holdout));
-  const std::span<const int> test(order.data(), n_test), train(order.data() + n_test, order.size() - n_test);
+  Samples data;
+  data.order.resize(X.cols());
+  std::iota(data.order.begin(), data.order.end(), 0);
+  rng.shuffle(data.order);
+  data.held_out = std::min(long(options.holdout * Real(X.cols())), long(options.max_holdout));
+  const std::span<const int> train = data.train();
   const Mat X_train = X(Eigen::all, train), Y_train = Y(Eigen::all, train);
   for (Member& f : members) {
     f.input.fit(X_train);
     if (options.standardise_targets) f.head.target.fit(Y_train);
   }
-
-  std::vector<std::vector<int>> rows(members.size());  //(b3) the bootstraps: drawn once, with replacement
-  std::vector<Rng> rngs;
-  for (std::vector<int>& mine : rows) {
-    rngs.push_back(rng.split());
-    for (std::size_t i = 0; i < train.size(); ++i) mine.push_back(train[rngs.back().below(train.size())]);
+  data.rows.resize(members.size());  //(b3) the bootstraps: drawn once, with replacement
+  for (std::vector<int>& mine : data.rows) {
+    Rng& own = data.rngs.emplace_back(rng.split());
+    for (std::size_t i = 0; i < train.size(); ++i) mine.push_back(train[own.below(train.size())]);
   }
-  tapes.resize(std::max(int(tapes.size()), max_threads()));
-  const auto epoch = [&](int m, int thread) {
-    rngs[m].shuffle(rows[m]);  // its own rows, in another order
-    for (std::size_t i = 0; i < rows[m].size(); i += options.batch)
-      descend(m, X, Y, std::span(rows[m]).subspan(i, std::min(rows[m].size() - i, std::size_t(options.batch))),
-              tapes[thread]);
-  };
-  // Few data: there is nothing to hold out, so the training data decide when to stop.
-  const std::span<const int> judge = test.empty() ? train : test;
-  if (options.holdout > 0) fit_until_no_better(epoch, X(Eigen::all, judge), Y(Eigen::all, judge));
-  else
-    for (epochs = 0; epochs < options.epochs; ++epochs) parallel_for(options.members, epoch);
+  return data;
 }
 
 static double mse(const Member& f, const Mat& X, const Mat& Y) {
   return Mat((f.predict(X).mu - Y).colwise() / f.head.target.std.col(0)).square().mean();
 }
 
-// After each epoch: members that have become better are remembered, and given back at the end; the best are elites.
-void Ensemble::fit_until_no_better(const std::function<void(int, int)>& epoch, const Mat& X, const Mat& Y) {
+void Ensemble::fit(const Mat& X, const Mat& Y, Rng& rng) {
+  Samples data = begin_fit(X, Y, rng);
+  tapes.resize(std::max(int(tapes.size()), max_threads()));
+  const auto epoch = [&](int m, int thread) {
+    std::vector<int>& rows = data.rows[m];
+    data.rngs[m].shuffle(rows);  // its own rows, in another order
+    for (std::size_t i = 0; i < rows.size(); i += options.batch)
+      descend(m, X, Y, std::span(rows).subspan(i, std::min(rows.size() - i, std::size_t(options.batch))),
+              tapes[thread]);
+  };
+  if (options.holdout == 0) {
+    for (epochs = 0; epochs < options.epochs; ++epochs) parallel_for(options.members, epoch);
+    return;
+  }
+  const Mat X_judge = X(Eigen::all, data.judge()), Y_judge = Y(Eigen::all, data.judge());
   std::vector<Member> best = members;
+  const auto epoch_of_all = [&] {
+    parallel_for(options.members, [&](int m, int thread) {
+      epoch(m, thread);
+      holdout_mse[m] = mse(members[m], X_judge, Y_judge);
+    });
+  };
+  until_no_better(epoch_of_all, [&](int m) { best[m] = members[m]; });
+  members = best;
+}
+
+void Ensemble::until_no_better(const std::function<void()>& epoch, const std::function<void(int)>& keep) {
   std::vector<double> least(members.size(), std::numeric_limits<double>::infinity());
   int waited = 0;
   for (epochs = 0; epochs < options.epochs && waited <= options.patience; ++epochs, ++waited) {
-    parallel_for(options.members, [&](int m, int thread) {
-      epoch(m, thread);
-      holdout_mse[m] = mse(members[m], X, Y);
-    });
+    epoch();
     for (int m = 0; m < options.members; ++m)
-      if (holdout_mse[m] < (1 - options.improvement) * least[m])
-        least[m] = holdout_mse[m], best[m] = members[m], waited = -1;
+      if (holdout_mse[m] < (1 - options.improvement) * least[m]) least[m] = holdout_mse[m], keep(m), waited = -1;
   }
-  members = best, holdout_mse = least;
+  holdout_mse = least;
   std::vector<int> order(members.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return least[i] < least[j]; });

@@ -79,8 +79,24 @@ struct Ensemble {
   // data or another shape, NotFinite for a NaN in the data (with its row and column) or in a loss.
   void fit(const Mat& X, const Mat& Y, Rng& rng);
 
+  // The parts of a fit, for those who compute its epochs elsewhere (chapter 15). What it begins with: the normalisers
+  // fitted, some columns held out, each member's bootstrap of the others. Throws as fit.
+  struct Samples {
+    std::vector<int> order;              // all columns; the first of them are held out
+    std::size_t held_out;
+    std::vector<std::vector<int>> rows;  // of each member
+    std::vector<Rng> rngs;               // of each member, for the order of its rows
+
+    std::span<const int> train() const { return std::span(order).subspan(held_out); }
+    // What decides when to stop. Few data: there is nothing to hold out.
+    std::span<const int> judge() const { return held_out > 0 ? std::span(order).first(held_out) : train(); }
+  };
+  Samples begin_fit(const Mat& X, const Mat& Y, Rng& rng);
   // One step of Adam for member m, down its loss on the given columns of X and Y.
   void descend(int m, const Mat& X, const Mat& Y, std::span<const int> columns, Tape& tape);
+  // epoch() trains all members and sets holdout_mse; keep(m) is called when member m has become better. At the end
+  // holdout_mse is that of the kept ones, and the best of them are the elites.
+  void until_no_better(const std::function<void()>& epoch, const std::function<void(int)>& keep);
 
   // Throws std::invalid_argument if what it loads names an elite that is no member.
   template <class Ar> void io(Ar& ar) {
@@ -92,6 +108,4 @@ struct Ensemble {
  private:
   std::vector<Adam> optimisers;  // one per member
   std::vector<Tape> tapes;       // one per thread
-
-  void fit_until_no_better(const std::function<void(int, int)>& epoch, const Mat& X, const Mat& Y);
 };

@@ -5,11 +5,11 @@
 //   build/06_mbpo --real-ratio 1                       the same learner without a model: SAC
 //   build/06_mbpo --env hopper --preset paper --steps 40000 --checkpoint hopper.state
 #include "chapters/00_toolbox/curves.h"        // curves
-#include "chapters/00_toolbox/progress.h"      // Progress, finish
-#include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
+#include "chapters/00_toolbox/progress.h"      // finish
+#include "chapters/00_toolbox/run_log.h"       // read_csv
 #include "chapters/05_model_free/evaluate.h"   // at_step, episode
 #include "chapters/06_mbpo/claims.h"
-#include "chapters/06_mbpo/training.h"
+#include "chapters/06_mbpo/logs.h"             // Training, the rows of an evaluation
 #include "plots/picture.h"  // frames
 #include "plots/plot.h"     // Figure, draw, animate
 
@@ -17,20 +17,6 @@ struct Options : MbpoOptions {
   using MbpoOptions::MbpoOptions;
   static constexpr const char* about = "MBPO (slide \"MBPO Algorithm\")";
 };
-
-struct Logs {
-  RunLog rows, seconds;
-  Progress progress;
-};
-
-void evaluate(const Options& opt, Training& x, int k, const SacNumbers& numbers, Logs& logs) {
-  const Evaluation e = evaluate(opt, x);
-  logs.rows.row(opt.uses_model() ? "mbpo" : "sac", opt.env, x.seed, x.step, e.eval_return, k, opt.updates,
-                opt.real_ratio, x.model.holdout_mse(), x.model.p.epochs, long(x.D_model.size), e.value,
-                e.discounted_return, numbers.Q, numbers.Q_loss, numbers.entropy, x.agent.alpha());
-  logs.seconds.row(opt.env, x.seed, x.step, x.watch.seconds);
-  logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps, e.eval_return);
-}
 
 void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
   const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
@@ -90,11 +76,7 @@ int main(int argc, char** argv) {
       if (!opt.load.empty()) load_learned(opt.load, *x);
     };
     start(opt.seed);  // a file that does not fit is refused before anything is written
-    Logs logs{RunLog(opt, {"algo", "env", "seed", "env_steps", "eval_return", "k", "G", "real_ratio", "holdout_mse",
-                           "fit_epochs", "model_size", "value", "discounted_return", "Q", "Q_loss", "entropy",
-                           "alpha"}),
-              RunLog(opt, {"env", "seed", "env_steps", "seconds"}, "_seconds.csv"),
-              Progress(opt, long(opt.steps) * opt.seeds)};
+    Logs logs(opt);
     Checkpoint checkpoint(opt, {&logs.rows, &logs.seconds});
     checkpoint.resume(*x);
     for (int seed = x->seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {

@@ -17,11 +17,12 @@ struct Training {
   Transitions D_env, D_model;
   Stopwatch watch;  // evaluations not counted
 
-  // D_env keeps a million real steps, which is more than any preset takes.
+  static constexpr int most_steps = 1000000;  // that D_env keeps, more than any preset takes
+
   Training(const MbpoOptions& opt, int seed)
       : seed(seed), rng(seed), eval_rng(rng.split()), env(make_env(opt.env)), env_eval(make_env(opt.env)),
         agent(env->state_dim, env->action_dim, opt.sac(), rng), model(*env, opt.ensemble(), rng),
-        D_env(env->state_dim, env->action_dim, 1000000), D_model(env->state_dim, env->action_dim, opt.rollouts) {
+        D_env(env->state_dim, env->action_dim, most_steps), D_model(env->state_dim, env->action_dim, opt.rollouts) {
     if (opt.target_entropy != 0) agent.target_entropy = opt.target_entropy;
     env->reset(rng);
   }

@@ -91,7 +91,7 @@ inline bool report(const std::vector<Checked>& checks) {
 // The median time of `run` in ms, launches included, after warming up. Each repetition is `inner` runs, which should
 // take a few ms together.
 template <class F> float median_ms(const F& run, int repetitions = 21, int inner = 10) {
-  Stopwatch watch;
+  DeviceTimer watch;
   std::vector<float> ms;
   for (int r = -2; r < repetitions; ++r) {
     watch.start();

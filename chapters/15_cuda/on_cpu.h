@@ -220,7 +220,7 @@ struct Graph {
   void run() { body(); }
 };
 
-struct Stopwatch {
+struct DeviceTimer {
   std::chrono::steady_clock::time_point begin;
   void start() { begin = std::chrono::steady_clock::now(); }
   float stop_ms() { return std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - begin).count(); }

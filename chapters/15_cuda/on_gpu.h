@@ -70,12 +70,12 @@ struct Graph {
   void run() { cuda(cudaGraphLaunch(ready, stream)); }
 };
 
-struct Stopwatch {  // of the device's own time
+struct DeviceTimer {  // of the device's own time
   cudaEvent_t begin, end;
-  Stopwatch() { cuda(cudaEventCreate(&begin)), cuda(cudaEventCreate(&end)); }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-  ~Stopwatch() { cudaEventDestroy(begin), cudaEventDestroy(end); }
+  DeviceTimer() { cuda(cudaEventCreate(&begin)), cuda(cudaEventCreate(&end)); }
+  DeviceTimer(const DeviceTimer&) = delete;
+  DeviceTimer& operator=(const DeviceTimer&) = delete;
+  ~DeviceTimer() { cudaEventDestroy(begin), cudaEventDestroy(end); }
   void start() { cuda(cudaEventRecord(begin, stream)); }
   float stop_ms() {
     float ms = 0;
@@ -103,6 +103,7 @@ inline int attribute(cudaDeviceAttr which) {
 
 // Says so and returns false where there is none: `if (!find_device(device)) return 0;`.
 inline bool find_device(Device& device) {
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);  // all kernels now: one that a graph records must have been loaded
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaErrorNoDevice && status != cudaErrorInsufficientDriver) cuda(status);  // the latter: no driver

@@ -12,6 +12,12 @@ HOST_DEVICE inline float bounded_log_var(float raw, float least, float most) {
   return least + softplus(below - least);
 }
 
+// A layer among a network's parameters.
+struct LayerPlace {
+  int in, out;  // W (out, in) and behind it b (out): together they are a matrix (out, in + 1)
+  int at;       // where it begins
+};
+
 // Number t (from 1 on) for one parameter.
 struct AdamStep {
   float lr, m_scale, v_scale;
