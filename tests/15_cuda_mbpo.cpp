@@ -19,9 +19,11 @@ Table smoke_run(std::vector<std::string> more) {
   run_all(opt);
   return read_csv(opt.path(".csv"));
 }
-std::string text_of(const std::string& path) {
+// A CSV file without its head.
+std::string rows_of(const std::string& path) {
   std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return text.substr(text.find("\nalgo"));
 }
 
 }  // namespace
@@ -64,13 +66,23 @@ TEST_CASE("MBPO on the device: a run that was resumed writes the rows of one tha
     more.insert(more.end(), {"--updates", "2", "--checkpoint", (to.path / "state").string()});
     const Options opt = options(to.path, more);
     run_all(opt);
-    return text_of(opt.path(".csv"));
+    return rows_of(opt.path(".csv"));
   };
-  const auto rows = [](const std::string& csv) { return csv.substr(csv.find("\nalgo")); };
-  const std::string uninterrupted = rows(with(whole, {"--steps", "100"}));
-  const std::string first = rows(with(part, {"--steps", "80"}));
+  const std::string uninterrupted = with(whole, {"--steps", "100"});
+  const std::string first = with(part, {"--steps", "80"});
   CHECK(first.size() < uninterrupted.size());
-  CHECK(rows(with(part, {"--steps", "100", "--resume", (part.path / "state").string()})) == uninterrupted);
+  CHECK(with(part, {"--steps", "100", "--resume", (part.path / "state").string()}) == uninterrupted);
+}
+
+TEST_CASE("with --device cpu the rows are those of chapter 06", "[15][program]") {
+  if (!std::filesystem::exists("build/15_cuda_mbpo")) return;  // built where there is nvcc
+  const Scratch scratch;
+  for (const std::string program : {"15_cuda_mbpo --device cpu", "06_mbpo"})
+    REQUIRE(std::system(("build/" + program + " --smoke --quiet --no-plot --seeds 2 --out " + scratch.path.string() +
+                         " > /dev/null").c_str()) == 0);
+  const std::string rows = rows_of((scratch.path / "15_cuda_mbpo.csv").string());
+  CHECK(rows.size() > 1000);
+  CHECK(rows == rows_of((scratch.path / "06_mbpo.csv").string()));
 }
 
 TEST_CASE("what the device's MBPO cannot do is refused in the options", "[15]") {

@@ -58,3 +58,24 @@ TEST_CASE("A device's store takes only the new transitions, and batches come fro
   CHECK((device.s.to_mat(3, 20).leftCols(13) == more.all().s).all());
   CHECK((device.not_done.to_mat(1, 20).leftCols(13) == more.all().not_done).all());
 }
+
+TEST_CASE("A NaN among the states of a device's SAC is found by the first update that draws it", "[15]") {
+  const SacSizes z{3, 2, 20, 11, 0, 64};
+  Rng rng(3);
+  Sac agent(z.state_dim, z.action_dim, {.hidden = {20, 20}}, rng);
+  Transitions D = random_transitions(z, 50, rng);
+  const bool next = GENERATE(false, true);
+  (next ? D.data.s_next : D.data.s).row(1).setConstant(std::numeric_limits<Real>::quiet_NaN());
+  DeviceTransitions on_device(z.state_dim, z.action_dim, 50);
+  on_device.copy(D, 0);
+  SacOnDevice device(agent, on_device, on_device, {.batch = z.batch, .real = z.batch, .seed = 5, .threads = 64});
+  device.update();
+  CHECK_THROWS_AS(device.numbers(), NotFinite);
+}
+
+TEST_CASE("A device's store refuses more transitions than it has room for", "[15]") {
+  const SacSizes z{3, 2, 0, 0, 0, 0};
+  Rng rng(4);
+  DeviceTransitions device(z.state_dim, z.action_dim, 20);
+  CHECK_THROWS_AS(device.copy(random_transitions(z, 21, rng), 0), std::invalid_argument);
+}

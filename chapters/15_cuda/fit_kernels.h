@@ -19,7 +19,7 @@ struct Fit {
   float *h[most_layers];                 // of each layer the input, (in, batch, members); h[0] is standardised X
   float *z[most_layers];                 // of each layer W h + b, (out, batch, members)
   float *dz[most_layers];                // d(loss)/dz
-  float *loss;                           // (dim, members): the negative log-likelihood, summed over the batch
+  float *loss;                           // (dim, members): the negative log-likelihood or the squared error, summed
 
   HOST_DEVICE LayerPlace layer(int l) const {
     const int first = hidden * (in + 1), middle = hidden * (hidden + 1);

@@ -1,6 +1,7 @@
 // The training of chapter 04's ensemble on a device.
 //
 //   FitOnDevice device(model, most_samples);
+//   using namespace fit_kernels;
 //   device.fit<Tiled<40, 64, 4, 4>, Tiled<40, 40, 4, 4>>(model, X, Y, rng);      // instead of model.fit(X, Y, rng)
 #pragma once
 #include "chapters/04_pets/ensemble.h"  // Ensemble
@@ -50,8 +51,8 @@ struct FitOnDevice {
       const std::vector<Param*> values = params(model.members[m]);
       for (std::size_t i = 0; i < values.size(); at += values[i++]->value.size())
         put(f.theta + at, values[i]->value), put(f.m + at, adam.m[i]), put(f.v + at, adam.v[i]);
-      t = int(adam.t);
     }
+    t = int(optimisers.found[0]->t);
   }
   void store(Ensemble& model) const {
     const Optimisers optimisers(model);
@@ -64,8 +65,10 @@ struct FitOnDevice {
   }
 
   // The data of the next epochs, `samples` of them for each member, and how the members standardise, which is alike.
+  // Throws std::invalid_argument for more data than there is room for.
   void set_data(const Ensemble& model, const Mat& X, const Mat& Y, int samples) {
-    eigen_assert(X.cols() * f.in <= Eigen::Index(this->X.size));
+    if (X.cols() * f.in > Eigen::Index(this->X.size))
+      throw std::invalid_argument("FitOnDevice: no room for so much data");
     const Normaliser &x = model.members[0].input, &y = model.members[0].head.target;
     put(this->X, X), put(this->Y, Y);
     put(f.x_mean, x.mean), put(f.x_std, x.std), put(f.y_mean, y.mean), put(f.y_std, y.std);

@@ -37,8 +37,10 @@ struct Options : MbpoOptions {
       throw BadInput("--model-hidden: with --device cuda layers of one size, at most " +
                      to_text(fit_kernels::most_layers - 1) + " of them");
   }
-  static constexpr int most_units = 512;  // whose activations of 8 samples fit into shared memory
-  int longest() const { return std::max(rollout_length[rollout_length.size() / 2], rollout_length.back()); }  // branch
+  static constexpr int most_units = 512;  // whose kernels take 32 KB of shared memory
+  int longest() const {  // branch of the run; a schedule goes one way
+    return std::max(::rollout_length(0, rollout_length), ::rollout_length(steps, rollout_length));
+  }
   int real() const { return int(real_ratio * Real(batch) + Real(1e-3)); }  // samples of a batch, as in Mixture
 };
 

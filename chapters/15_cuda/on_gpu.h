@@ -28,7 +28,7 @@ template <class T> __device__ T* shared_memory() {
 // has another launch. A DeviceArray among the arguments becomes its pointer. Returns before the kernel has run.
 template <class... P, class... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes, const A&... args) {
-  if (shared_bytes > 32 << 10)  // more than 48 KB, with the kernel's static arrays, have to be asked for
+  if (shared_bytes > 32 << 10)  // with a kernel's static arrays, at most 16 KB, more than 48 have to be asked for
     cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)));
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<P>(args)...);
   cuda(cudaGetLastError());
@@ -103,7 +103,7 @@ inline int attribute(cudaDeviceAttr which) {
 
 // Says so and returns false where there is none: `if (!find_device(device)) return 0;`.
 inline bool find_device(Device& device) {
-  setenv("CUDA_MODULE_LOADING", "EAGER", 0);  // all kernels now: one that a graph records must have been loaded
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);  // so that no kernel is loaded while a graph is recorded
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaErrorNoDevice && status != cudaErrorInsufficientDriver) cuda(status);  // the latter: no driver

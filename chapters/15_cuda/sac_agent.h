@@ -112,7 +112,7 @@ __device__ inline void hidden_layers(const Agent& g, int net, int first, float* 
     const float *W = g.theta[net] + f.at, *b = W + f.out * f.in;
     float* h = !keep ? nullptr : l == 0 ? g.h1[net] : g.h2[net];
     wide(W, 1, f.out, f.out, f.in, x, part, [&](int i, int t, float z) {
-      const float y = fmaxf(z + b[i], 0);
+      const float y = z + b[i] < 0 ? 0 : z + b[i];  // NaN stays NaN
       x[i * samples + t] = y;
       if (h && first + t < g.batch) h[(first + t) * f.out + i] = y;
     });

@@ -47,8 +47,8 @@ __device__ inline void squash(const Agent& g, bool next, int n, const float* out
   float logp = 0;
   for (int i = 0; i < A; ++i) {
     const float xi = normal_at(g.seed, stream, std::uint64_t(n) * A + i);
-    const float log_std = fminf(fmaxf(out[(A + i) * samples], SquashedGaussian::min_log_std),
-                                SquashedGaussian::max_log_std);
+    constexpr float least = SquashedGaussian::min_log_std, most = SquashedGaussian::max_log_std;
+    const float raw = out[(A + i) * samples], log_std = raw < least ? least : raw > most ? most : raw;
     const float u = out[i * samples] + expf(log_std) * xi;
     logp += 2 * (u + softplus(-2 * u)) - log_std - xi * xi / 2 - 2.305232894f;  // log(2 pi)/2 + 2 log 2
     (next ? g.sa_next : g.sa_pi)[n * g.sa_dim() + g.state_dim + i] = tanhf(u);

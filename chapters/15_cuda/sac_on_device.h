@@ -7,6 +7,7 @@
 //   updates.run();
 //   device.store(agent);
 #pragma once
+#include <stdexcept>
 #include "chapters/04_pets/transitions.h"  // Transitions
 #include "chapters/05_model_free/sac.h"    // Sac, SacNumbers
 #include "chapters/15_cuda/sac_kernels.h"
@@ -21,9 +22,9 @@ struct DeviceTransitions {
         not_done(capacity), filled(1) {
     filled.zero();
   }
-  // The columns from, ..., D.size - 1 of D.
+  // The columns from, ..., D.size - 1 of D. Throws std::invalid_argument if they are more than there is room for.
   void copy(const Transitions& D, Eigen::Index from) {
-    eigen_assert(std::size_t(D.size) <= r.size);
+    if (std::size_t(D.size) > r.size) throw std::invalid_argument("DeviceTransitions: no room for so many");
     const auto columns = [&](DeviceArray<float>& to, const Mat& m) {
       const std::size_t rows = m.rows();
       upload(to + from * rows, m.data() + from * rows, (D.size - from) * rows * sizeof(float));
