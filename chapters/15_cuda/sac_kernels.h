@@ -40,21 +40,27 @@ __device__ inline void gather(const Agent& g, bool next, int first, float* x) {
 }
 
 // u = mu + std xi,   a = tanh(u),   log pi(a|s) = sum_i [-xi^2/2 - log std - log(2 pi)/2 - log(1 - tanh(u)^2)]
-// for sample n, whose network's output is out[0], out[samples], ...
-__device__ inline void squash(const Agent& g, bool next, int n, const float* out) {
+// for the samples from `first` on, whose network's output is out(i, t); a thread for each number, into terms(i, t).
+__device__ inline void squash(const Agent& g, bool next, int first, const float* out, float* terms) {
+  constexpr float least = SquashedGaussian::min_log_std, most = SquashedGaussian::max_log_std;
   const int A = g.action_dim;
   const std::uint64_t stream = stream_of(g, next ? of_next : of_now);
-  float logp = 0;
-  for (int i = 0; i < A; ++i) {
+  for (int e = threadIdx.x; e < A * samples; e += blockDim.x) {
+    const int i = e % A, t = e / A, n = first + t;
+    if (n >= g.batch) continue;
     const float xi = normal_at(g.seed, stream, std::uint64_t(n) * A + i);
-    constexpr float least = SquashedGaussian::min_log_std, most = SquashedGaussian::max_log_std;
-    const float raw = out[(A + i) * samples], log_std = raw < least ? least : raw > most ? most : raw;
-    const float u = out[i * samples] + expf(log_std) * xi;
-    logp += 2 * (u + softplus(-2 * u)) - log_std - xi * xi / 2 - 2.305232894f;  // log(2 pi)/2 + 2 log 2
+    const float raw = out[(A + i) * samples + t], log_std = raw < least ? least : raw > most ? most : raw;
+    const float u = out[i * samples + t] + expf(log_std) * xi;
+    terms[i * samples + t] = 2 * (u + softplus(-2 * u)) - log_std - xi * xi / 2 - 2.305232894f;  // log(32 pi)/2
     (next ? g.sa_next : g.sa_pi)[n * g.sa_dim() + g.state_dim + i] = tanhf(u);
     if (!next) g.xi[n * A + i] = xi;
   }
-  (next ? g.logp_next : g.logp)[n] = logp;
+  __syncthreads();
+  if (const int t = threadIdx.x; t < samples && first + t < g.batch) {
+    float logp = 0;
+    for (int i = 0; i < A; ++i) logp += terms[i * samples + t];
+    (next ? g.logp_next : g.logp)[first + t] = logp;
+  }
 }
 
 static __global__ void __launch_bounds__(most_threads) policy_forward(Agent g) {
@@ -69,7 +75,7 @@ static __global__ void __launch_bounds__(most_threads) policy_forward(Agent g) {
     part[i * samples + t] = z + b[i];
     if (!next && first + t < g.batch) g.out[pi][(first + t) * head.out + i] = z + b[i];
   });
-  if (const int t = threadIdx.x; t < samples && first + t < g.batch) squash(g, next, first + t, part + t);
+  squash(g, next, first, part, x);  // x is free: what the head needed of it is done
 }
 
 // ---- Kernel 2 and 5: the critics ----
