@@ -41,12 +41,15 @@ inline void resize(Transitions& D, Eigen::Index capacity) {
   D = std::move(resized);
 }
 
-// floor(real_ratio batch) transitions from D_env and the others from D_model.
+// How many of a batch are real: floor(real_ratio batch), where 0.53f * 100, a little less than 53, counts as 53.
+inline int real_samples(int batch, Real real_ratio) { return int(real_ratio * Real(batch) + Real(1e-3)); }
+
+// So many transitions from D_env and the others from D_model.
 struct Mixture {
   Batch real, model, both;  // memory of the last draw
 
   const Batch& draw(const Transitions& D_env, const Transitions& D_model, int batch, Real real_ratio, Rng& rng) {
-    const int n = int(real_ratio * Real(batch) + Real(1e-3));  // 0.53f * 100 is a little less than 53
+    const int n = real_samples(batch, real_ratio);
     if (n == batch) return D_env.sample(n, rng, both), both;
     if (n == 0) return D_model.sample(batch, rng, both), both;
     D_env.sample(n, rng, real), D_model.sample(batch - n, rng, model);

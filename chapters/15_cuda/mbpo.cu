@@ -41,7 +41,6 @@ struct Options : MbpoOptions {
   int longest() const {  // branch of the run; a schedule goes one way
     return std::max(::rollout_length(0, rollout_length), ::rollout_length(steps, rollout_length));
   }
-  int real() const { return int(real_ratio * Real(batch) + Real(1e-3)); }  // samples of a batch, as in Mixture
 };
 
 // ---- Where the verbs of chapter 06 run ----
@@ -76,7 +75,8 @@ struct OnDevice {
       : opt(opt), x(x), D_env(x.env->state_dim, x.env->action_dim, opt.steps),
         D_model(x.env->state_dim, x.env->action_dim,
                 opt.uses_model() ? std::size_t(opt.retain) * opt.rollouts * opt.longest() : 1),
-        sac(x.agent, D_env, D_model, {.batch = opt.batch, .real = opt.real(), .seed = std::uint64_t(x.seed),
+        sac(x.agent, D_env, D_model, {.batch = opt.batch, .real = real_samples(opt.batch, opt.real_ratio),
+                                      .seed = std::uint64_t(x.seed),
                                       .threads = threads(x.agent.options.hidden[0])}),
         fit(x.model.p, opt.uses_model() ? opt.steps : 1) {}
 
