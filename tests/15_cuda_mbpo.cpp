@@ -51,6 +51,14 @@ TEST_CASE("MBPO on the device: all real, all from the model, no updates", "[15]"
   CHECK(alpha.front() == alpha.back());
 }
 
+// Room for branches is made once, for the longest of the run.
+TEST_CASE("MBPO on the device follows a schedule of k, up and down", "[15]") {
+  const Table up = smoke_run({"--rollout-length", "60,90,1,3"}), down = smoke_run({"--rollout-length", "60,90,3,1"});
+  CHECK(up.numbers("k") == std::vector<double>{1, 2});
+  CHECK(down.numbers("k") == std::vector<double>{3, 1});
+  CHECK(up.numbers("model_size").back() > 200);
+}
+
 // An evaluation copies the networks to the CPU; what acts there must be the newest policy without it too.
 TEST_CASE("MBPO on the device acts with its newest policy, however often it is evaluated", "[15]") {
   const auto at_100 = [](const std::string& every) {

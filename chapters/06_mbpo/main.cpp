@@ -9,7 +9,7 @@
 #include "chapters/00_toolbox/run_log.h"       // read_csv
 #include "chapters/05_model_free/evaluate.h"   // at_step, episode
 #include "chapters/06_mbpo/claims.h"
-#include "chapters/06_mbpo/logs.h"             // Training, the rows of an evaluation
+#include "chapters/06_mbpo/logs.h"             // Training, train_seeds
 #include "plots/picture.h"  // frames
 #include "plots/plot.h"     // Figure, draw, animate
 
@@ -19,8 +19,7 @@ struct Options : MbpoOptions {
 };
 
 void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
-  const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
-  for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+  act_at_random(x, std::min(opt.random_steps, opt.steps));
 
   while (x.step < opt.steps && !interrupted()) {                                     //(2) for N epochs do
     if (opt.uses_model())
@@ -70,19 +69,9 @@ int main(int argc, char** argv) {
   return run_main(argc, argv, [&] {
     const Options opt = parse<Options>(argc, argv);
     if (opt.redraw) return plot(opt);
-    std::unique_ptr<Training> x;
-    const auto start = [&](int seed) {
-      x = std::make_unique<Training>(opt, seed);
-      if (!opt.load.empty()) load_learned(opt.load, *x);
-    };
-    start(opt.seed);  // a file that does not fit is refused before anything is written
-    Logs logs(opt);
-    Checkpoint checkpoint(opt, {&logs.rows, &logs.seconds});
-    checkpoint.resume(*x);
-    for (int seed = x->seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-      if (seed != x->seed) start(seed);
-      run(opt, *x, logs, checkpoint);
-    }
+    const std::unique_ptr<Training> x = train_seeds(opt, [&](Training& x, Logs& logs, Checkpoint& checkpoint) {
+      run(opt, x, logs, checkpoint);
+    });
     if (!opt.save.empty()) save_learned(opt, *x);
     const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
     if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), "MBPO"),

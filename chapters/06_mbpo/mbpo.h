@@ -19,6 +19,11 @@ template <class Policy> Transition interact(Env& env, const Policy& policy, Rng&
   return t;
 }
 inline Mat uniform_action(int action_dim, Rng& rng) { return rng.uniform(action_dim, 1, -1, 1); }
+// Uniform random steps into D_env until x has made n real steps. x: a Training of this chapter or of a later one.
+template <class Training> void act_at_random(Training& x, long n) {
+  const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
+  for (; x.step < n; ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+}
 
 // A number between two, linear in real steps: y0 until step e0, y1 from step e1 on. {y} or {e0, e1, y0, y1}.
 template <class T> double schedule(long step, const std::vector<T>& of) {

@@ -34,12 +34,11 @@ void evaluate(const BmpoOptions& opt, BmpoTraining& x, int k1, int k2, double be
 
 // One algorithm, one seed. opt: its own, as BmpoOptions::with makes them.
 void run(const BmpoOptions& opt, BmpoTraining& x, long done, Logs& logs, Checkpoint& checkpoint) {
-  const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
   const auto planned = [&](const Mat& s, Rng& rng) {
     return opt.mpc_horizon == 0 ? acting(x.agent.pi)(s, rng)
                                 : mpc(x.model, x.agent, s, opt.mpc_actions, opt.mpc_horizon, opt.gamma, rng);
   };
-  for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+  act_at_random(x, std::min(opt.random_steps, opt.steps));
 
   while (x.step < opt.steps && !interrupted()) {
     const int k1 = opt.k1(x.step), k2 = opt.k2(x.step);

@@ -34,8 +34,7 @@ void evaluate(const AmpoOptions& opt, AmpoTraining& x, int k, long done, Logs& l
 
 // One algorithm, one seed. opt: its own, as AmpoOptions::with makes them.
 void run(const AmpoOptions& opt, AmpoTraining& x, long done, Logs& logs, Checkpoint& checkpoint) {
-  const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
-  for (; x.step < std::min(opt.random_steps, opt.steps); ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+  act_at_random(x, std::min(opt.random_steps, opt.steps));
 
   while (x.step < opt.steps && !interrupted()) {                                        //(2) repeat
     //(3*) Of E steps the first comes after the model's training, as in chapter 06.

@@ -50,8 +50,7 @@ struct HyperRun {
 
   HyperRun(const AutoOptions& opt, int seed)
       : opt(opt), x(opt, seed), h{true, opt.real_ratio, opt.updates, opt.rollout_length[0]}, pi_before(x.agent.pi) {
-    const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
-    for (; x.step < opt.random_steps; ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+    act_at_random(x, opt.random_steps);
   }
   bool over() const { return x.step >= opt.steps; }
 

@@ -34,8 +34,7 @@ void evaluate(const MaacOptions& opt, MaacTraining& x, long done, Logs& logs) {
 // One algorithm, one seed. opt: its own, as MaacOptions::with makes them.
 void run(const MaacOptions& opt, MaacTraining& x, long done, Logs& logs, Checkpoint& checkpoint) {
   const bool maac = x.algo.starts_with("maac");
-  const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x.env->action_dim, rng); };
-  for (; x.step < opt.random_steps; ++x.step) x.D_env.add(interact(*x.env, uniform, x.rng));
+  act_at_random(x, opt.random_steps);
 
   while (x.step < opt.steps && !interrupted()) {                                       //(2) repeat
     const long t = (x.step - opt.random_steps) % opt.epoch_steps;

@@ -10,7 +10,8 @@
 #include "chapters/00_toolbox/curves.h"    // curves
 #include "chapters/00_toolbox/progress.h"  // finish
 #include "chapters/00_toolbox/run_log.h"   // read_csv
-#include "chapters/06_mbpo/logs.h"         // Training and the verbs, the rows of an evaluation
+#include "chapters/06_mbpo/claims.h"       // last_returns
+#include "chapters/06_mbpo/logs.h"         // Training and the verbs, train_seeds
 #include "chapters/15_cuda/fit_on_device.h"
 #include "chapters/15_cuda/sac_on_device.h"
 #include "plots/picture.h"  // frames
@@ -139,37 +140,23 @@ void plot(const Options& opt) {
 }
 
 void run_all(const Options& opt) {
-  std::unique_ptr<Training> x;
-  const auto start = [&](int seed) {
-    x = std::make_unique<Training>(opt, seed);
-    if (!opt.load.empty()) load_learned(opt.load, *x);
-  };
-  start(opt.seed);  // a file that does not fit is refused before anything is written
-  Logs logs(opt);
-  Checkpoint checkpoint(opt, {&logs.rows, &logs.seconds});
-  checkpoint.resume(*x);
-  for (int seed = x->seed; seed < opt.seed + opt.seeds && !interrupted(); ++seed) {
-    if (seed != x->seed) start(seed);
-    const auto uniform = [&](const Mat&, Rng& rng) { return uniform_action(x->env->action_dim, rng); };
-    for (; x->step < std::min(opt.random_steps, opt.steps); ++x->step)
-      x->D_env.add(interact(*x->env, uniform, x->rng));
+  const std::unique_ptr<Training> x = train_seeds(opt, [&](Training& x, Logs& logs, Checkpoint& checkpoint) {
+    act_at_random(x, opt.random_steps);
     if (opt.device == "cpu") {
-      OnCpu place{opt, *x};
-      run(opt, *x, place, logs, checkpoint);
+      OnCpu place{opt, x};
+      run(opt, x, place, logs, checkpoint);
     } else {
-      OnDevice place(opt, *x);
-      run(opt, *x, place, logs, checkpoint);
+      OnDevice place(opt, x);
+      run(opt, x, place, logs, checkpoint);
     }
-  }
+  });
   if (!opt.save.empty()) save_learned(opt, *x);
   const auto action = [&](const Mat& s) { return x->agent.pi.mean_action(s); };
   if (opt.gif) animate(frames(*x->env_eval, episode(*x->env_eval, Rng(opt.seed), 300, action), "MBPO"),
                        opt.path(".gif"));
   if (!opt.no_plot) plot(opt);
-  std::string headline = "no evaluation";
-  for (const Curve& c : curves(read_csv(opt.path(".csv")), {}, "env_steps", "eval_return"))
-    headline = opt.env + ": return " + to_text(std::lround(c.mean.back())) + " at " + to_text(c.x.back());
-  finish(opt, headline + ", " + to_text(std::lround(x->watch.seconds)) + " s of learning in the last seed");
+  finish(opt, last_returns(opt, [&](const std::string&) { return opt.env; }) + ", " +
+                  to_text(std::lround(x->watch.seconds)) + " s of learning in the last seed");
 }
 
 }  // namespace
