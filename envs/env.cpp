@@ -1,5 +1,6 @@
 #include "envs/env.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -86,9 +87,11 @@ static const Makers& makers() {
   return all;
 }
 
-std::vector<std::string> env_names() {
+std::vector<std::string> env_names(const std::string& first) {
   std::vector<std::string> names;
   for (const auto& [name, maker] : makers()) names.push_back(name);
+  const auto at = std::find(names.begin(), names.end(), first);
+  if (at != names.end()) std::rotate(names.begin(), at, names.end());
   return names;
 }
 

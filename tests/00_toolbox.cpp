@@ -16,6 +16,7 @@
 #include "chapters/00_toolbox/curves.h"       // curves, interval95
 #include "chapters/00_toolbox/errors.h"       // run_main, BadInput, LostOutput
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
+#include "chapters/00_toolbox/ranks.h"        // quantile, rank_correlation
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
 #include "tests/scratch.h"                    // Scratch, Capture, message
@@ -901,4 +902,19 @@ TEST_CASE("saving replaces the old file or leaves it alone, and leaves nothing e
   load_networks(dir / "x", net);
   CHECK(net.layers[0].W(0, 0) == 2);
   CHECK(dir.files() == 2);
+}
+
+TEST_CASE("a quantile is one of the values; ranks correlate as their definition says, equal values included", "[00]") {
+  CHECK(quantile({3, 1, 2}, 0) == 1);
+  CHECK(quantile({3, 1, 2}, 0.5) == 2);
+  CHECK(quantile({3, 1, 2}, 1) == 3);
+  CHECK(quantile({5, 1, 4, 2, 3, 9, 8, 6, 7, 10, 11}, 0.1) == 2);
+  CHECK(std::isnan(quantile({}, 0.5)));
+  CHECK(rank_correlation({1, 2, 30}, {-5, 0, 0.1}) == Approx(1));
+  CHECK(rank_correlation({1, 2, 30}, {7, 6, 1}) == Approx(-1));
+  // without equal values 1 - 6 sum d^2 / (n (n^2 - 1)), here d = 1, 1, 1, 1, 0
+  CHECK(rank_correlation({10, 20, 30, 40, 50}, {2, 1, 4, 3, 5}) == Approx(1 - 6 * 4 / 120.0));
+  // ranks 1.5, 1.5, 3 and 1, 2, 3: covariance 1.5, variances 1.5 and 2
+  CHECK(rank_correlation({4, 4, 9}, {1, 2, 3}) == Approx(1.5 / std::sqrt(1.5 * 2)));
+  CHECK(std::isnan(rank_correlation({1, 1}, {1, 2})));
 }

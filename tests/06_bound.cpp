@@ -4,6 +4,7 @@
 #include <vector>
 #include "chapters/06_mbpo/bound.h"
 #include "chapters/06_mbpo/model_shift.h"
+#include "chapters/06_mbpo/noisy_pendulum.h"
 #include "chapters/06_mbpo/tabular_mbpo.h"
 #include "tests/catch.h"
 
@@ -391,4 +392,36 @@ TEST_CASE("the line through the errors, and the k that it suggests", "[06]") {
   CHECK(suggested_k({0.02, 0.7}, 0.1, 0.99) > 0);
   CHECK(suggested_k({0.02, 0.9}, 0.1, 0.99) == 0);
   CHECK(suggested_k({-0.1, 0.1}, 0.1, 0.99) == optimal_whole_k(1e-6, 0.1, 0.99));  // no model is perfect
+}
+
+TEST_CASE("the noisy pendulum's steps are normal with the mean and variance that it names; pumping is as rare as said",
+          "[06]") {
+  const NoisyPendulum pendulum{.noise_angle = 0.1, .noise_speed = 0.5, .friction = 0.5, .pumping = 0.1, .horizon = 50};
+  const double dt = 0.05;
+  Rng rng(112);
+  for (const double shift : {0.0, 0.4}) {
+    const int n = 20000;
+    const Steps D = pendulum.steps(n, shift, rng);
+    const Eigen::ArrayXXd z = (D.y - D.next.mu).cast<double>() * (-D.next.log_var.cast<double>() / 2).exp();
+    CHECK(z.rowwise().mean().abs().maxCoeff() < 5 / std::sqrt(double(n)));
+    CHECK((z.square().rowwise().mean() - 1).abs().maxCoeff() < 5 * std::sqrt(2.0 / n));
+    CHECK(std::abs((z.row(0) * z.row(1)).mean()) < 5 / std::sqrt(double(n)));
+    CHECK((D.next.log_var.row(0).cast<double>() / 2).exp().isApproxToConstant(0.1, 1e-6));
+    CHECK((D.next.log_var.row(1).cast<double>() / 2).exp().isApproxToConstant(0.5, 1e-6));
+    int pumps = 0;
+    for (int t = 0; t < n; ++t) {
+      const double theta = std::atan2(double(D.x(1, t)), double(D.x(0, t))), speed = D.x(2, t), a = D.x(3, t);
+      const double faster = (15 * std::sin(theta) + 3 * 2 * a - 0.5 * speed) * dt;
+      REQUIRE(double(D.next.mu(1, t)) == Approx(faster).margin(1e-4));
+      REQUIRE(double(D.next.mu(0, t)) == Approx((speed + faster) * dt).margin(1e-4));
+      if (std::abs(a) > 0.4) {
+        ++pumps;
+        REQUIRE(a * speed > 0);
+      }
+      if (t % 50 != 49 && t + 1 < n)  // within an episode each step begins where the last one ended
+        REQUIRE(double(D.x(2, t + 1)) == Approx(speed + double(D.y(1, t))).margin(1e-4));
+    }
+    CHECK(double(pumps) / n == Approx(shift + (1 - shift) * 0.1).margin(0.02));
+    CHECK(pendulum.policy_shift(shift) == Approx(shift * 0.9));  // D_TV of two mixtures of what never coincides
+  }
 }

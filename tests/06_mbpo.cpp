@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 #include "chapters/00_toolbox/safetensors.h"
+#include "chapters/06_mbpo/claims.h"
+#include "chapters/06_mbpo/learn.h"
 #include "chapters/06_mbpo/mbpo.h"
 #include "chapters/06_mbpo/mbpo_options.h"
 #include "chapters/06_mbpo/rollout.h"
@@ -1050,6 +1052,7 @@ TEST_CASE("MBPO refuses settings without a meaning, with the option's name", "[0
       {{"--real-ratio", "1.1"}, "--real-ratio"},
       {{"--real-ratio", "nan"}, "--real-ratio"},
       {{"--members", "5", "--elites", "6"}, "--elites"},
+      {{"--checkpoint", dir / "c", "--steps", "990"}, "--steps 990"},
       {{"--env", "cartpole"}, "--env cartpole"}};
   for (const auto& [words, name] : bad) {
     const std::string text = refused(words);
@@ -1059,17 +1062,24 @@ TEST_CASE("MBPO refuses settings without a meaning, with the option's name", "[0
   CHECK_FALSE(fs::exists(dir / "out"));
   for (const char* k : {"3", "0,100,1,5", "100,100,1,5", "0,100,5,1"}) CHECK(refused({"--rollout-length", k}).empty());
   for (const char* ratio : {"0", "1", "0.05"}) CHECK(refused({"--real-ratio", ratio}).empty());
+  CHECK(refused({"--steps", "990"}).empty());
+  CHECK(refused({"--checkpoint", dir / "c", "--steps", "1000"}).empty());
 }
 
 TEST_CASE("the papers' settings, in real steps; D_model holds 400000 k transitions", "[06]") {
   struct Published { const char* env; int steps; std::vector<int> k; int G; double target_entropy; long per_k; };
-  const std::vector<Published> table = {{"inverted_pendulum", 20000, {1}, 10, -0.05, 100000},
-                                        {"inverted_double_pendulum", 20000, {1}, 20, -0.5, 100000},
-                                        {"hopper", 125000, {20000, 150000, 1, 15}, 20, -1, 400000},
-                                        {"walker2d", 300000, {1}, 20, -3, 400000},
-                                        {"half_cheetah", 400000, {1}, 40, -3, 400000}};
+  std::vector<Published> table = {{"inverted_pendulum", 20000, {1}, 10, -0.05, 100000},
+                                  {"inverted_double_pendulum", 20000, {1}, 20, -0.5, 100000},
+                                  {"hopper", 125000, {20000, 150000, 1, 15}, 20, -1, 400000},
+                                  {"walker2d", 300000, {1}, 20, -3, 400000},
+                                  {"half_cheetah", 400000, {1}, 40, -3, 400000}};
+#ifdef HAVE_MUJOCO
+  table.push_back({"ant_truncated", 300000, {20000, 100000, 1, 25}, 20, -4, 400000});
+  table.push_back({"humanoid_truncated", 300000, {20000, 300000, 1, 25}, 20, -2, 500000});
+#endif
   const Scratch dir;
   for (const Published& x : table) {
+    const bool humanoid = x.per_k == 500000;
     const MbpoOptions o = options_of(dir, {"--preset", "paper", "--env", x.env});
     INFO(x.env);
     CHECK(o.steps == x.steps);
@@ -1078,14 +1088,17 @@ TEST_CASE("the papers' settings, in real steps; D_model holds 400000 k transitio
     CHECK(o.target_entropy == Real(x.target_entropy));
     CHECK(long(o.retain) * o.rollouts == x.per_k);
     CHECK(o.rollouts == 100000);
-    CHECK(o.rollout_every == 250);
+    CHECK(o.epoch_steps == (humanoid ? 1000 : 250));
+    CHECK(o.rollout_every == o.epoch_steps);
     CHECK(o.real_ratio == Real(0.05));
+    CHECK(o.alpha == 1);
     CHECK(o.batch == 256);
     CHECK(o.random_steps == (x.per_k == 100000 ? 500 : 5000));
     const EnsembleOptions how = o.ensemble(), mbpo = EnsembleOptions::mbpo();
     CHECK(how.members == mbpo.members);
     CHECK(how.elites == mbpo.elites);
-    CHECK(how.hidden == mbpo.hidden);
+    CHECK(how.hidden == (humanoid ? std::vector<int>(4, 400) : mbpo.hidden));
+    CHECK(how.epochs == mbpo.epochs);
     CHECK(how.decay == mbpo.decay);
     CHECK(how.batch == mbpo.batch);
     CHECK(how.patience == mbpo.patience);
@@ -1188,4 +1201,49 @@ TEST_CASE("the same seed is the same training, another seed another one", "[06]"
   CHECK(one.step == 0);
   CHECK(one.D_env.size == 0);
   CHECK(one.D_model.size == 0);
+}
+
+TEST_CASE("a run follows its schedule of k in real steps, and rolls out as often as it says", "[06]") {
+  const Scratch dir;
+  const MbpoOptions options = options_of(dir, {"--smoke", "--rollout-length", "60,120,1,3", "--rollout-every", "10",
+                                               "--retain", "9"});
+  Training x(options, 100);
+  std::map<long, long> branches, room;
+  learn(options, x, [&] { branches[x.step] = x.D_model.size, room[x.step] = x.D_model.capacity; });
+  CHECK(x.step == 160);
+  CHECK(x.D_env.size == 160);
+  CHECK(branches.begin()->first == 61);  // 60 random steps; an epoch is 20 steps, two rollouts of 100 branches
+  long all = 0;
+  for (const auto& [start, k] : {std::pair(60, 1), std::pair(80, 1), std::pair(100, 2), std::pair(120, 3),
+                                 std::pair(140, 3)}) {
+    INFO("epoch from " << start);
+    for (const int step : {1, 10}) CHECK(branches[start + step] == all + 100 * k);
+    for (const int step : {11, 20}) CHECK(branches[start + step] == all + 200 * k);
+    CHECK(room[start + 1] == 9 * 100 * k);
+    all += 200 * k;
+  }
+}
+
+TEST_CASE("what is said of a run: its return, its steps to a threshold, one algorithm minus the other", "[06]") {
+  const Scratch dir;
+  const MbpoOptions options = options_of(dir, {"--seeds", "2"});
+  {
+    RunLog log(options, {"algo", "seed", "env_steps", "eval_return"});
+    const std::map<std::pair<std::string, int>, std::vector<double>> returns = {
+        {{"mbpo", 0}, {1, 7, 3, 8, 9}}, {{"mbpo", 1}, {2, 2, 9, 1, 9}}, {{"sac", 0}, {0, 0, 0, 1, 5}},
+        {{"sac", 1}, {6, 6, 6, 6, 6}}};
+    for (const auto& [run, values] : returns)
+      for (std::size_t i = 0; i < values.size(); ++i) log.row(run.first, run.second, 100 * (i + 1), values[i]);
+  }
+  const Table table = read_csv(options.path(".csv")), mbpo = table.where("algo", "mbpo");
+  CHECK(mean_return(mbpo.where("seed", "0")) == Approx(28 / 5.0));
+  CHECK(mean_return(mbpo.where("seed", "0"), 2) == Approx(17 / 2.0));
+  CHECK(mean_return(mbpo.where("seed", "0"), 9) == Approx(28 / 5.0));
+  CHECK(std::isnan(mean_return(mbpo.where("seed", "7"))));
+  CHECK(steps_to(options, mbpo, 5) == std::vector<double>{400, infinity});  // the first of two in a row
+  CHECK(steps_to(options, table.where("algo", "sac"), 5)[1] == 100);
+  CHECK(difference(options, table, "mbpo", "sac")[0] == Approx(22 / 5.0));
+  CHECK(difference(options, table, "mbpo", "sac")[1] == Approx(-7 / 5.0));
+  CHECK(difference(options, table, "mbpo", "sac", 1)[0] == Approx(4));
+  CHECK(std::isnan(difference(options, table, "mbpo", "ppo")[0]));
 }

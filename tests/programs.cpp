@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <vector>
+#include "chapters/00_toolbox/run_log.h"  // read_csv
 #include "tests/catch.h"
 
 namespace fs = std::filesystem;
@@ -364,7 +365,8 @@ TEST_CASE("the same with ten seeds", "[.][kill][program]") {  // make claims
 TEST_CASE("MBPO beside others, BMPO and AMPO without what is new, learn what MBPO alone learns", "[program]") {
   const auto curve = [](const std::string& program, std::vector<std::string> words) {  // env_steps, eval_return of MBPO
     const fs::path out = fresh("loop");
-    words.insert(words.end(), {"--smoke", "--quiet", "--no-plot", "--out", out});
+    words.insert(words.end(), {"--smoke", "--quiet", "--no-plot", "--out", out, "--rollout-length", "60,120,1,3",
+                               "--rollout-every", "10"});
     REQUIRE(run(program, words).status == 0);
     std::istringstream in(rows(out / (program + ".csv")));
     std::string result;
@@ -380,4 +382,14 @@ TEST_CASE("MBPO beside others, BMPO and AMPO without what is new, learn what MBP
   CHECK(mbpo == curve("07_bmpo", {"--no-backward", "--no-boltzmann", "--no-mpc"}));
   CHECK(mbpo == curve("08_ampo", {"--distance", "none"}));
   CHECK(curve("07_bmpo", {"--ablation"}) == curve("06_mbpo", {"--rollout-length", "4"}));  // k1 + k2 = 2 + 2
+}
+
+TEST_CASE("MBPO's schedule of k is in the CSV file, and D_model has the branches of every rollout", "[program]") {
+  const fs::path out = fresh("schedule");
+  REQUIRE(run("06_mbpo", {"--smoke", "--quiet", "--no-plot", "--rollout-length", "60,120,1,3", "--rollout-every", "10",
+                          "--retain", "9", "--out", out}).status == 0);
+  const Table table = read_csv(out / "06_mbpo.csv");  // epochs of 20 steps, two rollouts of 100 branches in each
+  CHECK(table.numbers("env_steps") == std::vector<double>{80, 100, 120, 140, 160});
+  CHECK(table.numbers("k") == std::vector<double>{1, 1, 2, 3, 3});
+  CHECK(table.numbers("model_size") == std::vector<double>{200, 400, 800, 1400, 2000});
 }

@@ -6,7 +6,8 @@
 
 #include "chapters/00_toolbox/run_log.h"  // RunLog
 
-// What was measured: one value per seed, or the number that an exact computation returned.
+// What was measured: one value per seed, or one number without an interval: what an exact computation returned, or a
+// median or share where the claim is about that.
 struct Measured {
   Measured(std::vector<double> per_seed) : values(std::move(per_seed)) {}
   std::vector<double> values;
@@ -18,7 +19,7 @@ inline Measured exact(double x) {
   return measured;
 }
 
-// `holds`: the whole 95 % interval over seeds (of an exact computation: the number) is on the claimed side, its limit
+// `holds`: the whole 95 % interval over seeds (of one number: the number) is on the claimed side, its limit
 // included; `does not hold`: it is on the other; else `unclear`. One seed has no interval: always `unclear`, as is NaN,
 // and as are seeds whose values are all exactly 0 where the limit is 0: two runs that are both at their best, or that
 // did the same, say nothing about which is better.

@@ -23,7 +23,7 @@ struct Options : ModelOptions {
   int trajectories = opt("trajectories", 100, "fresh real trajectories to compare with", at_least(2));
   int particles    = opt("particles", 100, "P of the fan, a multiple of the members", at_least(1));
   int dimension    = opt("dimension", 1, "row of s that the fan shows, from 0", at_least(0));
-  static std::vector<std::string> environments() { return task_names(); }
+  static std::vector<std::string> environments() { return env_names("cartpole_swingup"); }
   static std::vector<std::string> without() { return {"gif"}; }
   static Preset lecture() { return {{"seeds", 5}}; }
   static Preset smoke() { return {{"seeds", 2}, {"data", {50, 100}}, {"epochs", 3}, {"hidden", 8}, {"horizon", 5},

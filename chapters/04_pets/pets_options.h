@@ -7,13 +7,6 @@
 #include "chapters/03_shooting/icem.h"        // CemOptions, Cem, Icem
 #include "chapters/04_pets/propagation.h"
 
-// All environments, this chapter's own first.
-inline std::vector<std::string> task_names() {
-  std::vector<std::string> names = env_names();
-  std::rotate(names.begin(), std::find(names.begin(), names.end(), "cartpole_swingup"), names.end());
-  return names;
-}
-
 // Of the ensemble and its fit.
 struct ModelOptions : Args {
   using Args::Args;
@@ -56,7 +49,8 @@ struct PetsOptions : ModelOptions {
   int iterations = opt("iterations", 4, "CEM iterations of a control step", range(1, 1000));
   int horizon = opt("horizon", 25, "T, actions of a plan", at_least(1));
 
-  static std::vector<std::string> environments() { return task_names(); }  // check() refuses those without a reward
+  // check() refuses those without a reward.
+  static std::vector<std::string> environments() { return env_names("cartpole_swingup"); }
   static Presets lecture_of() {
     return {{"pendulum", {{"steps", 2200}}},
             {"half_cheetah_pets", {{"steps", 16000}, {"hidden", {128, 128, 128}}, {"batch", 64}, {"epochs", 60},

@@ -22,7 +22,7 @@ struct Options : ModelOptions {
   int particles = opt("particles", 20, "P, a multiple of the members", at_least(2));
   int horizon   = opt("horizon", 25, "T, steps", at_least(1));
   int dimension = opt("dimension", 1, "row of s that is drawn, from 0", at_least(0));
-  static std::vector<std::string> environments() { return task_names(); }
+  static std::vector<std::string> environments() { return env_names("cartpole_swingup"); }
   static std::vector<std::string> without() { return {"gif"}; }
   static Preset lecture() { return {{"seeds", 10}}; }
   static Preset smoke() { return {{"seeds", 2}, {"data", 50}, {"epochs", 3}, {"hidden", 8}, {"horizon", 5}}; }

@@ -25,11 +25,7 @@ struct Options : SacProgram {
   int particles  = opt("particles", 5, "PETS: P, particles of a plan", at_least(1));
   int candidates = opt("candidates", 100, "PETS: plans of a CEM iteration, a tenth are elites", at_least(10));
   int horizon    = opt("horizon", 25, "PETS: T, actions of a plan", at_least(1));
-  static std::vector<std::string> environments() {
-    std::vector<std::string> names = env_names();
-    std::rotate(names.begin(), std::find(names.begin(), names.end(), "cartpole_swingup"), names.end());
-    return names;
-  }
+  static std::vector<std::string> environments() { return env_names("cartpole_swingup"); }
   static Preset lecture() { return {}; }
   static Presets lecture_of() { return {{"cartpole_swingup", {{"steps", 20000}, {"updates", 1}}}}; }
   static Preset smoke() {

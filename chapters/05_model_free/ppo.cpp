@@ -35,11 +35,7 @@ struct Options : Args {
   int minibatch = opt("minibatch", 64, "steps of a gradient update", at_least(1));
   int eval_every    = opt("eval-every", 2048, "real steps between two evaluations, at least; 0: none", at_least(0));
   int eval_episodes = opt("eval-episodes", 10, "episodes of an evaluation", at_least(1));
-  static std::vector<std::string> environments() {
-    std::vector<std::string> names = env_names();
-    std::rotate(names.begin(), std::find(names.begin(), names.end(), "pendulum"), names.end());
-    return names;
-  }
+  static std::vector<std::string> environments() { return env_names("pendulum"); }
   static Presets lecture_of() {
     return {{"pendulum", {{"steps", 100000}, {"horizon", 1024}, {"gamma", 0.9}, {"lr", 1e-3}, {"eval-every", 1024}}},
             {"cartpole", {{"steps", 100000}}}};

@@ -6,6 +6,15 @@
 #include "chapters/00_toolbox/errors.h"  // BadInput
 #include "chapters/05_model_free/sac.h"
 
+// The robots that there are, each with the same preset.
+inline Presets robots(const Preset& preset) {
+  Presets presets;
+  for (const std::string& name : env_names())
+    for (const char* robot : {"swimmer", "hopper", "half_cheetah", "walker2d", "ant", "humanoid"})
+      if (name.starts_with(robot)) presets[name] = preset;
+  return presets;
+}
+
 struct SacProgram : Args {
   using Args::Args;
   std::vector<int> updates = opt("updates", std::vector<int>{1, 10, 20},
@@ -25,18 +34,13 @@ struct SacProgram : Args {
   int eval_episodes = opt("eval-episodes", 10, "episodes of an evaluation", at_least(1));
 
   // Every environment; check() refuses those with discrete actions.
-  static std::vector<std::string> environments() {
-    std::vector<std::string> names = env_names();
-    std::rotate(names.begin(), std::find(names.begin(), names.end(), "pendulum"), names.end());
-    return names;
-  }
+  static std::vector<std::string> environments() { return env_names("pendulum"); }
   static Presets lecture_of() {
     const Preset robot = {{"steps", 50000}, {"updates", 1}, {"random-steps", 1000}, {"hidden", {256, 256}},
                           {"lr", 3e-4}, {"eval-every", 1000}, {"eval-episodes", 5}};
-    Presets presets = {{"cartpole_swingup", {{"steps", {20000, 10000}}, {"updates", {1, 10}}}},
-                       {"inverted_pendulum", {{"steps", 20000}, {"updates", 1}}}};
-    for (const char* name : {"swimmer", "hopper", "half_cheetah", "half_cheetah_pets", "walker2d", "ant", "humanoid"})
-      if (const auto all = env_names(); std::find(all.begin(), all.end(), name) != all.end()) presets[name] = robot;
+    Presets presets = robots(robot);
+    presets["cartpole_swingup"] = {{"steps", {20000, 10000}}, {"updates", {1, 10}}};
+    presets["inverted_pendulum"] = {{"steps", 20000}, {"updates", 1}};
     return presets;
   }
   // softlearning, the baseline of MBPO: 10 episodes of random steps, 256 x 256, 3e-4; steps of MBPO's figure.

@@ -5,13 +5,14 @@
 //   build/06_mbpo_bound                  20 seeds, 1000 MDPs: 2 s, 30 MB
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
 #include "chapters/00_toolbox/claims.h"    // Claims
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
+#include "chapters/00_toolbox/ranks.h"     // quantile, rank_correlation
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
 #include "chapters/06_mbpo/bound.h"
+#include "chapters/06_mbpo/over_mdps.h"
 #include "chapters/06_mbpo/tabular_mbpo.h"
 #include "plots/plot.h"  // Figure, draw
 
@@ -125,26 +126,6 @@ void compare(const Options& opt, int seed, int number, const World& world, Rng& 
   }
 }
 
-// The value below which a share q of x lies.
-double quantile(std::vector<double> x, double q) {
-  std::sort(x.begin(), x.end());
-  return x[std::size_t(q * double(x.size() - 1) + 0.5)];
-}
-
-// The median over all MDPs against k, with the middle 90 %.
-Layer over_mdps(const Table& table, const std::string& label, const std::string& column, Colour colour) {
-  std::map<double, std::vector<double>> by_k;
-  const std::vector<double> k = table.numbers("k"), value = table.numbers(column);
-  for (std::size_t i = 0; i < k.size(); ++i) by_k[k[i]].push_back(value[i]);
-  Layer layer = curve(label, {}, {}, {}, {});
-  for (const auto& [at, values] : by_k) {
-    layer.x.push_back(at), layer.y.push_back(quantile(values, 0.5));
-    layer.low.push_back(quantile(values, 0.05)), layer.high.push_back(quantile(values, 0.95));
-  }
-  layer.colour = colour;
-  return layer;
-}
-
 // C(k) and its least value at k*.
 Panel plot_k(const Table& table, double gamma) {
   Panel panel{.title = "γ = " + to_text(gamma) + ", ε_π = 0.1", .x_label = "k, steps of a rollout",
@@ -168,11 +149,11 @@ Panel plot_mdps(const Table& runs, double gamma) {
   Panel panel{.title = to_text(long(runs.where("k", "0").rows.size())) + " random MDPs, γ = " + to_text(gamma),
               .x_label = "k, steps of a rollout", .y_label = "distance of returns (median, middle 90 %)",
               .log_y = true};
-  Layer possible = over_mdps(runs, "", "possible", colour::black);
+  Layer bound = over_mdps(runs, "bound C(k)", "k", "bound"), gap = over_mdps(runs, "true |η - η_branch|", "k", "gap");
+  Layer possible = over_mdps(runs, "", "k", "possible");
   possible = dashed("2 r_max / (1 - γ)", possible.x, possible.y);
-  possible.colour = colour::black;
-  panel.layers = {over_mdps(runs, "bound C(k)", "bound", colour::vermillion),
-                  over_mdps(runs, "true |η - η_branch|", "gap", colour::blue), possible};
+  bound.colour = colour::vermillion, gap.colour = colour::blue, possible.colour = colour::black;
+  panel.layers = {bound, gap, possible};
   return panel;
 }
 
@@ -215,21 +196,8 @@ void plot(const Options& opt) {
        opt.path(".png"));
 }
 
-std::vector<double> ranks(const std::vector<double>& x) {
-  std::vector<double> rank(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i)
-    for (const double other : x) rank[i] += other < x[i] ? 1 : other == x[i] ? 0.5 : 0;
-  return rank;
-}
-// Spearman's: the correlation of the ranks.
-double rank_correlation(const Table& rows) {
-  const std::vector<double> x = ranks(rows.numbers("gap")), y = ranks(rows.numbers("return"));
-  const double mx = mean(x), my = mean(y);
-  double xy = 0, xx = 0, yy = 0;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    xy += (x[i] - mx) * (y[i] - my), xx += (x[i] - mx) * (x[i] - mx), yy += (y[i] - my) * (y[i] - my);
-  return xy / std::sqrt(xx * yy);
-}
+// Of the gap and the return.
+double correlation(const Table& rows) { return rank_correlation(rows.numbers("gap"), rows.numbers("return")); }
 // The mean of f over `values`.
 template <class F> double average(const std::vector<int>& values, F f) {
   std::vector<double> x;
@@ -246,14 +214,14 @@ long claim(const Options& opt) {
   const std::string last_G = to_text(opt.updates.back());
   for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
     const Table mine = summary.where("seed", to_text(seed)), end = mine.where("G", last_G);
-    all.push_back(rank_correlation(mine)), last.push_back(rank_correlation(end));
+    all.push_back(correlation(mine)), last.push_back(correlation(end));
     same_use.push_back(average(opt.k, [&](const std::string& k) {
       return average(opt.updates, [&](const std::string& G) {
-        return rank_correlation(mine.where("k", k).where("G", G));
+        return correlation(mine.where("k", k).where("G", G));
       });
     }));
     same_data.push_back(average(opt.data, [&](const std::string& n) {
-      return rank_correlation(end.where("env_steps", n));
+      return correlation(end.where("env_steps", n));
     }));
   }
   Rng rng(opt.seed);

@@ -21,7 +21,7 @@ struct Options : MbpoOptions {
 void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
   act_at_random(x, std::min(opt.random_steps, opt.steps));
 
-  while (x.step < opt.steps && !interrupted()) {                                     //(2) for N epochs do
+  while (x.step < opt.steps && !interrupted()) {                                     //(2*) for N epochs do
     if (opt.uses_model())
       at_step(x.step, [&] { train_model(x.model, x.D_env, x.rng); });                //(3) maximum likelihood on D_env
     const int k = rollout_length(x.step, opt.rollout_length);
@@ -29,7 +29,7 @@ void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
 
     for (int t = 0; t < opt.epoch_steps && x.step < opt.steps && !interrupted(); ++t)  //(4) for E steps do
       at_step(x.step, [&] {
-        x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng));                    //(5) act with pi, add to D_env
+        x.D_env.add(interact(*x.env, acting(x.agent.pi), x.rng));                    //(5*) act with pi, add to D_env
         ++x.step;
         if (opt.uses_model() && t % opt.rollout_every == 0)                          //(6*) M rollouts, not in each step
           rollout(x.model, x.agent.pi, x.D_env, opt.rollouts, k, x.D_model, x.rng);
@@ -38,7 +38,6 @@ void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
         logs.progress.show(x.step + long(x.seed - opt.seed) * opt.steps);
         if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted()) evaluate(opt, x, k, numbers, logs);
       });
-    if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
     x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
   }
 }
@@ -49,7 +48,8 @@ void plot(const Options& opt) {
   Panel returns{.title = opt.env, .x_label = "real environment steps", .y_label = "return"};
   Panel promise{.title = "what the critics promise, and what comes out", .x_label = "real environment steps",
                 .y_label = "discounted return of an episode"};
-  Panel model{.title = "the model", .x_label = "real environment steps", .y_label = "holdout error", .log_y = true};
+  Panel model{.title = "the model", .x_label = "real environment steps", .y_label = "squared error on the holdout",
+              .log_y = true};
   for (const Curve& c : curves(table, {"algo"}, "env_steps", "eval_return"))
     returns.layers.push_back(curve(c.label == "sac" ? "SAC" : "MBPO", c.x, c.mean, c.low, c.high));
   for (const auto& [column, label] : {std::pair("value", "promised"), std::pair("discounted_return", "came out")})

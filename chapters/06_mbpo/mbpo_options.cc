@@ -1,24 +1,18 @@
 #include "chapters/06_mbpo/mbpo_options.h"
 #include <algorithm>
 #include <utility>
+#include "chapters/05_model_free/sac_options.h"  // robots
 
 MbpoOptions::MbpoOptions(std::shared_ptr<Registry> shared) : Checkpointed(std::move(shared)) {}
 
-std::vector<std::string> MbpoOptions::environments() {
-  std::vector<std::string> names = env_names();
-  std::rotate(names.begin(), std::find(names.begin(), names.end(), "pendulum"), names.end());
-  return names;
-}
+std::vector<std::string> MbpoOptions::environments() { return env_names("pendulum"); }
 
 Presets MbpoOptions::lecture_of() {
   const Preset robot = {{"steps", 10000}, {"random-steps", 1000}, {"epoch-steps", 250}, {"rollout-every", 250},
                         {"rollouts", 20000}, {"real-ratio", 0.05}, {"hidden", {128, 128}},
                         {"model-hidden", {128, 128}}, {"model-batch", 128}, {"model-epochs", 50}, {"lr", 3e-4},
                         {"updates", 10}, {"eval-every", 1000}, {"eval-episodes", 5}};
-  Presets presets;
-  for (const char* name : {"swimmer", "hopper", "half_cheetah", "half_cheetah_pets", "walker2d", "ant", "humanoid"})
-    if (const auto all = env_names(); std::find(all.begin(), all.end(), name) != all.end()) presets[name] = robot;
-  return presets;
+  return robots(robot);
 }
 
 Presets MbpoOptions::paper() {
@@ -41,8 +35,8 @@ Presets MbpoOptions::paper() {
                      {"walker2d", task(300000, {1}, 20, -3)},
                      {"half_cheetah", task(400000, {1}, 40, -3)}};
 #ifdef HAVE_MUJOCO
-  presets["ant"] = task(300000, {20000, 100000, 1, 25}, 20, -4);
-  presets["humanoid"] = with(task(300000, {20000, 300000, 1, 25}, 20, -2),
+  presets["ant_truncated"] = task(300000, {20000, 100000, 1, 25}, 20, -4);
+  presets["humanoid_truncated"] = with(task(300000, {20000, 300000, 1, 25}, 20, -2),
                              {{"model-hidden", {400, 400, 400, 400}}, {"epoch-steps", 1000},
                               {"rollout-every", 1000}, {"retain", 5}});
 #endif
@@ -62,6 +56,9 @@ void MbpoOptions::check() const {
     throw BadInput("--rollout-length " + join(rollout_length, ",") + ": k must be from 1 to 10000");
   if (steps <= random_steps)
     throw BadInput("--steps " + to_text(steps) + ": wanted more than --random-steps, " + to_text(random_steps));
+  if (!checkpoint.empty() && (steps - random_steps) % epoch_steps != 0)
+    throw BadInput("--steps " + to_text(steps) + ": a --checkpoint lies between two epochs, so wanted --random-steps " +
+                   to_text(random_steps) + " + n --epoch-steps " + to_text(epoch_steps));
   if (const int choices = make_env(env)->choices; choices > 0)
     throw BadInput("--env " + env + ": SAC needs continuous actions, this task has " + to_text(choices) +
                    " discrete ones");

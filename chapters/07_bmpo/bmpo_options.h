@@ -64,7 +64,7 @@ struct BmpoOptions : MbpoOptions {
                                    {"beta", {20000, 30000, 0.008, 0.006}}})},
         {"walker2d", task("walker2d", {{"steps", 200000}, {"beta", {0, 100000, 0.02, 0}}, {"mpc-horizon", 1}})}};
 #ifdef HAVE_MUJOCO
-    presets["ant"] = task("ant", {{"beta", 0.006}, {"mpc-horizon", 0}});
+    presets["ant_truncated"] = task("ant_truncated", {{"beta", 0.006}, {"mpc-horizon", 0}});
 #endif
     return presets;
   }

@@ -7,8 +7,8 @@
 //   build/07_bmpo --env hopper --preset paper --steps 20000 --checkpoint hopper.state
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
+#include "chapters/00_toolbox/several.h"       // run_several
 #include "chapters/05_model_free/evaluate.h"   // evaluate, at_step
-#include "chapters/06_mbpo/several.h"          // run_several
 #include "chapters/07_bmpo/report.h"           // plot, claim
 #include "chapters/07_bmpo/training.h"
 #include "plots/picture.h"  // frames
@@ -66,7 +66,6 @@ void run(const BmpoOptions& opt, BmpoTraining& x, long done, Logs& logs, Checkpo
         if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted())
           evaluate(opt, x, k1, k2, beta, done, logs);
       });
-    if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
     x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
   }
 }

@@ -52,7 +52,8 @@ struct AmpoOptions : MbpoOptions {
         {"half_cheetah", task("half_cheetah", 300000, {0, 30000, 100, 1000}, 30000,
                               {{"rollout-length", {1000, 30000, 1, 5}}})}};
 #ifdef HAVE_MUJOCO
-    presets["ant"] = task("ant", 300000, 3000, 60000, {{"rollout-length", {10000, 50000, 1, 20}}});
+    presets["ant_truncated"] = task("ant_truncated", 300000, 3000, 60000,
+                                    {{"rollout-length", {10000, 50000, 1, 20}}});
 #endif
     return presets;
   }

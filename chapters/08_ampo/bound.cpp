@@ -5,11 +5,12 @@
 //   build/08_ampo_bound                  10 seeds, 1000 MDPs: 1 s, 30 MB
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include "chapters/00_toolbox/claims.h"    // Claims
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
+#include "chapters/00_toolbox/ranks.h"     // quantile
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
+#include "chapters/06_mbpo/over_mdps.h"
 #include "chapters/08_ampo/bound.h"
 #include "chapters/08_ampo/domain.h"
 #include "plots/plot.h"  // Figure, draw
@@ -102,24 +103,6 @@ void log_examples(const Options& opt) {
       log.row(examples[i], d, D.w1(), D.lambda(H), D.source_error(h), D.target_error(h), target_bound(D, h, H, K),
               lipschitz(x, h));
     }
-}
-
-double quantile(std::vector<double> x, double q) {
-  std::sort(x.begin(), x.end());
-  return x.empty() ? NAN : x[std::size_t(q * double(x.size() - 1) + 0.5)];
-}
-
-// The median over MDPs against x, with the middle 90 %.
-Layer over_mdps(const Table& table, const std::string& label, const std::string& x, const std::string& column) {
-  std::map<double, std::vector<double>> at;
-  const std::vector<double> where = table.numbers(x), value = table.numbers(column);
-  for (std::size_t i = 0; i < where.size(); ++i) at[where[i]].push_back(value[i]);
-  Layer layer = curve(label, {}, {}, {}, {});
-  for (const auto& [x, values] : at) {
-    layer.x.push_back(x), layer.y.push_back(quantile(values, 0.5));
-    layer.low.push_back(quantile(values, 0.05)), layer.high.push_back(quantile(values, 0.95));
-  }
-  return layer;
 }
 
 // The three terms and the true gap, in units of R = 1: no gap is larger.

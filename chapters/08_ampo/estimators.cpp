@@ -11,6 +11,7 @@
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
 #include "chapters/00_toolbox/parallel.h"  // parallel_for
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
+#include "chapters/00_toolbox/ranks.h"     // quantile
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
 #include "chapters/08_ampo/critic.h"
 #include "chapters/08_ampo/mmd.h"
@@ -107,10 +108,9 @@ Layer spread(const Table& table, const std::string& label, const std::string& x,
   const std::vector<double> xs = table.numbers(x), ys = table.numbers(y);
   for (std::size_t i = 0; i < xs.size(); ++i) at[xs[i]].push_back(ys[i]);
   Layer layer = curve(label, {}, {}, {}, {});
-  for (auto& [where, values] : at) {
-    std::sort(values.begin(), values.end());
-    const auto quantile = [&](double q) { return values[std::size_t(q * double(values.size() - 1) + 0.5)]; };
-    layer.x.push_back(where), layer.low.push_back(quantile(0.025)), layer.high.push_back(quantile(0.975));
+  for (const auto& [where, values] : at) {
+    layer.x.push_back(where);
+    layer.low.push_back(quantile(values, 0.025)), layer.high.push_back(quantile(values, 0.975));
     layer.y.push_back(std::accumulate(values.begin(), values.end(), 0.0) / double(values.size()));
   }
   return layer;

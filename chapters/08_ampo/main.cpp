@@ -8,8 +8,8 @@
 //   build/08_ampo --env hopper --preset paper --steps 40000 --checkpoint hopper.state
 #include "chapters/00_toolbox/progress.h"      // Progress, finish
 #include "chapters/00_toolbox/run_log.h"       // RunLog, read_csv
+#include "chapters/00_toolbox/several.h"       // run_several
 #include "chapters/05_model_free/evaluate.h"   // evaluate, at_step
-#include "chapters/06_mbpo/several.h"          // run_several
 #include "chapters/08_ampo/report.h"           // plot, claim, name_of
 #include "chapters/08_ampo/training.h"
 #include "plots/picture.h"  // frames
@@ -55,7 +55,6 @@ void run(const AmpoOptions& opt, AmpoTraining& x, long done, Logs& logs, Checkpo
         logs.progress.show(done + x.step);
         if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted()) evaluate(opt, x, k, done, logs);
       });
-    if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
     x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
   }                                                                                     //(13) until --steps
 }

@@ -16,11 +16,7 @@ struct LearnerOptions : Checkpointed {
   int eval_episodes       = opt("eval-episodes", 10, "episodes of an evaluation", at_least(1));
 
   // Every environment; check() refuses those with discrete actions.
-  static std::vector<std::string> environments() {
-    std::vector<std::string> names = env_names();
-    std::rotate(names.begin(), std::find(names.begin(), names.end(), "pendulum"), names.end());
-    return names;
-  }
+  static std::vector<std::string> environments() { return env_names("pendulum"); }
   static std::vector<std::string> without() { return {"checkpoint", "checkpoint-every", "resume"}; }
   static Preset small() { return {{"steps", 300}, {"hidden", 8}, {"eval-every", 20}, {"eval-episodes", 1}}; }
 

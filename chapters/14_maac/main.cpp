@@ -6,8 +6,8 @@
 //   build/14_maac --env cartpole_swingup --compare --seeds 5    beside MBPO and SAC
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
+#include "chapters/00_toolbox/several.h"      // run_several
 #include "chapters/05_model_free/evaluate.h"  // evaluate, at_step
-#include "chapters/06_mbpo/several.h"         // run_several
 #include "chapters/14_maac/report.h"          // plot, claim, name_of
 #include "chapters/14_maac/training.h"
 #include "plots/picture.h"  // frames

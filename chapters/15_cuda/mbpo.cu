@@ -123,7 +123,6 @@ template <class Place> void run(const Options& opt, Training& x, Place& place, L
         if (opt.eval_every > 0 && x.step % opt.eval_every == 0 && !interrupted())
           place.store(), evaluate(opt, x, k, numbers, logs);
       });
-    if ((x.step - opt.random_steps) % opt.epoch_steps != 0) continue;  // checkpoints lie between two epochs
     place.store();
     x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
   }

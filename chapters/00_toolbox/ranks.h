@@ -1,0 +1,11 @@
+// Statistics of the order of numbers.
+#pragma once
+
+#include <vector>
+
+// The value below which a share q of x lies, of the values themselves; NaN of none.
+double quantile(std::vector<double> x, double q);
+
+// Spearman's rank correlation of x and y, of one length: the correlation of the ranks, those of equal values averaged.
+// NaN if all x or all y are equal.
+double rank_correlation(const std::vector<double>& x, const std::vector<double>& y);
