@@ -4,10 +4,10 @@
 // transitions, so a larger k means fewer states to start from.
 //
 //   build/06_mbpo_compounding            pendulum, 1 seed: 27 s, 22 MB
-#include "chapters/00_toolbox/claims.h"       // Claims
 #include "chapters/00_toolbox/curves.h"       // curves
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
+#include "chapters/06_mbpo/claims.h"
 #include "chapters/06_mbpo/learn.h"
 #include "plots/plot.h"  // Figure, draw
 
@@ -83,16 +83,28 @@ void measure(const Options& opt, Training& x, int k, const Mat& scale, RunLog& l
   }
 }
 
+// The squared distance against the length of a branch, its mean over seeds taken of the logarithm: one seed's large
+// error would be all that a mean shows.
+std::vector<Curve> geometric_means(Table table, const std::string& column) {
+  const std::vector<double> x = table.numbers(column);
+  table.columns.push_back("log10");
+  for (std::size_t i = 0; i < x.size(); ++i) table.rows[i].push_back(to_text(std::log10(x[i])));
+  std::vector<Curve> result = curves(table, {"k"}, "horizon", "log10");
+  for (Curve& c : result)
+    for (double& y : c.mean) y = std::pow(10, y);
+  return result;
+}
+
 // From the CSV files.
 void plot(const Options& opt) {
   Panel error{.title = "branches of policy and model that learned at k", .x_label = "steps of a branch",
               .y_label = "squared distance from reality / variance of s", .x = {1, double(opt.horizon)},
               .log_x = true, .log_y = true};
   Panel returns{.title = "policies that learned at k", .x_label = "real environment steps", .y_label = "return"};
-  for (const Curve& c : curves(read_csv(opt.path("_error.csv")), {"k"}, "horizon", "mse"))
+  const Table errors = read_csv(opt.path("_error.csv"));
+  for (const Curve& c : geometric_means(errors, "mse"))
     error.layers.push_back(line("k = " + c.label, c.x, c.mean));
-  const Table first = read_csv(opt.path("_error.csv")).where("k", to_text(opt.k.front()));
-  for (const Curve& c : curves(first, {}, "horizon", "mse_replay"))
+  for (const Curve& c : geometric_means(errors.where("k", to_text(opt.k.front())), "mse_replay"))
     error.layers.push_back(dashed("replay", c.x, c.mean));
   for (const Curve& c : curves(read_csv(opt.path(".csv")), {"k"}, "env_steps", "eval_return"))
     returns.layers.push_back(curve("k = " + c.label, c.x, c.mean, c.low, c.high));
@@ -107,15 +119,13 @@ void claim(const Options& opt) {
   const std::string first = to_text(opt.k.front()), last = to_text(opt.k.back());
   std::vector<double> growth, loss;
   for (int seed = opt.seed; seed < opt.seed + opt.seeds; ++seed) {
-    const auto mean_of = [&](const std::string& k) {
-      const std::vector<double> x = rows.where("seed", to_text(seed)).where("k", k).numbers("eval_return");
-      return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size());
-    };
+    const Table mine = rows.where("seed", to_text(seed));
     const std::vector<double> e = errors.where("seed", to_text(seed)).where("k", first).numbers("mse");
     growth.push_back(e.size() >= 50 ? std::log10(e[49] / e[0]) : std::numeric_limits<double>::quiet_NaN());
-    loss.push_back(mean_of(first) - mean_of(last));
+    loss.push_back(mean_return(mine.where("k", first)) - mean_return(mine.where("k", last)));
   }
-  claims.at_least(opt.env + ": log10 of a branch's error after 50 steps over that after 1", slide, growth, 1);
+  claims.at_least(opt.env + ": k = " + first + ", log10 of a branch's error after 50 steps over that after 1", slide,
+                  growth, 1);
   if (opt.k.size() > 1)
     claims.at_least(opt.env + ": k = " + first + " minus k = " + last + ", mean return of all evaluations", slide, loss,
                     0);

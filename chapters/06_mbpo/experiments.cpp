@@ -1,10 +1,11 @@
 // "Does the model really help improve the data efficiency?" (slides "Key Questions of Deep MBRL", "MBPO Experiments").
 // MBPO; the same learner without a model and as many updates (SAC at the same G); the same at G = 1; on pendulum also
-// SAC with the settings of chapter 05. The picture: return against real steps, PPO's and PETS's curves beside them if
-// 05_model_free_ppo and 04_pets have run before on the same task and into the same folder.
+// SAC with the settings of chapter 05. The picture: return against real steps, as dots what was published of MBPO, and
+// PPO's and PETS's curves if 05_model_free_ppo and 04_pets have run before on the same task and into the same folder.
 //
 //   build/06_mbpo_experiments            pendulum, 1 seed: 31 s, 22 MB
 //   build/06_mbpo_experiments --env half_cheetah --seeds 5
+#include <algorithm>
 #include <filesystem>
 #include "chapters/00_toolbox/curves.h"      // curves
 #include "chapters/00_toolbox/progress.h"    // Progress, finish
@@ -53,6 +54,18 @@ struct Options : MbpoOptions {
   }
 };
 
+// MBPO's published returns: its authors' and a port's, read off the figure in mbpo_pytorch's README; the baseline of
+// AutoMBPO, a table in its repository; DI-engine's, read off its figure.
+struct Published {
+  const char *env, *by;
+  std::vector<double> steps, returns;
+};
+const std::vector<Published> published = {
+    {"hopper", "MBPO's authors", {25000, 40000, 60000, 100000, 120000}, {580, 900, 2600, 3300, 3350}},
+    {"hopper", "mbpo_pytorch", {40000, 50000, 60000, 100000, 120000}, {1500, 2600, 3200, 3700, 3500}},
+    {"hopper", "AutoMBPO's MBPO", {10000, 20000, 30000, 40000}, {522, 972, 1259, 1602}},
+    {"half_cheetah", "DI-engine", {20000}, {5000}}};
+
 // From the CSV files.
 void plot(const Options& opt) {
   Panel panel{.title = opt.env, .x_label = "real environment steps", .y_label = "return of an episode"};
@@ -73,6 +86,12 @@ void plot(const Options& opt) {
       for (std::vector<double>* column : {&c.x, &c.mean, &c.low, &c.high}) column->resize(n);
       if (n > 1) panel.layers.push_back(curve(name, c.x, c.mean, c.low, c.high));
     }
+  }
+  for (const Published& p : published) {
+    const std::size_t n = std::upper_bound(p.steps.begin(), p.steps.end(), last) - p.steps.begin();
+    if (p.env == opt.env && n > 0)
+      panel.layers.push_back(points(p.by, {p.steps.begin(), p.steps.begin() + n},
+                                    {p.returns.begin(), p.returns.begin() + n}));
   }
   draw({.width = 900, .height = 520, .panels = {panel}}, opt.path(".png"));
 }
