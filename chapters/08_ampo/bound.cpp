@@ -10,7 +10,7 @@
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
 #include "chapters/00_toolbox/ranks.h"     // quantile
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
-#include "chapters/06_mbpo/over_mdps.h"   // over_mdps
+#include "chapters/06_mbpo/over_mdps.h"    // over_mdps
 #include "chapters/08_ampo/bound.h"
 #include "chapters/08_ampo/domain.h"
 #include "plots/plot.h"  // Figure, draw
