@@ -61,9 +61,9 @@ struct Published {
   std::vector<double> steps, returns;
 };
 const std::vector<Published> published = {
-    {"hopper", "MBPO's authors", {25000, 40000, 60000, 100000, 120000}, {580, 900, 2600, 3300, 3350}},
+    {"hopper", "authors", {25000, 40000, 60000, 100000, 120000}, {580, 900, 2600, 3300, 3350}},
     {"hopper", "mbpo_pytorch", {40000, 50000, 60000, 100000, 120000}, {1500, 2600, 3200, 3700, 3500}},
-    {"hopper", "AutoMBPO's MBPO", {10000, 20000, 30000, 40000}, {522, 972, 1259, 1602}},
+    {"hopper", "in AutoMBPO", {10000, 20000, 30000, 40000}, {522, 972, 1259, 1602}},
     {"half_cheetah", "DI-engine", {20000}, {5000}}};
 
 // From the CSV files.
@@ -89,9 +89,10 @@ void plot(const Options& opt) {
   }
   for (const Published& p : published) {
     const std::size_t n = std::upper_bound(p.steps.begin(), p.steps.end(), last) - p.steps.begin();
-    if (p.env == opt.env && n > 0)
-      panel.layers.push_back(points(p.by, {p.steps.begin(), p.steps.begin() + n},
-                                    {p.returns.begin(), p.returns.begin() + n}));
+    if (p.env != opt.env || n == 0) continue;
+    panel.layers.push_back(points("published, " + std::string(p.by), {p.steps.begin(), p.steps.begin() + n},
+                                  {p.returns.begin(), p.returns.begin() + n}));
+    panel.layers.back().width = 1.5;
   }
   draw({.width = 900, .height = 520, .panels = {panel}}, opt.path(".png"));
 }
