@@ -86,8 +86,8 @@ struct Env {
   template <class Ar> void io(Ar& ar) { ar("sim", sim), ar("noise_rng", noise_rng); }
 };
 
-// All environments by name, in the alphabet's circle from `first` on; which there are depends on whether MuJoCo was
-// found when this was compiled.
+// The names of all environments, sorted, then rotated until `first` is the first; which there are depends on whether
+// MuJoCo was found when this was compiled.
 std::vector<std::string> env_names(const std::string& first = "");
 // Throws std::invalid_argument that lists the names for an unknown one.
 std::unique_ptr<Env> make_env(const std::string& name);

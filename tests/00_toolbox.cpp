@@ -16,9 +16,9 @@
 #include "chapters/00_toolbox/curves.h"       // curves, interval95
 #include "chapters/00_toolbox/errors.h"       // run_main, BadInput, LostOutput
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
-#include "chapters/00_toolbox/ranks.h"        // quantile, rank_correlation
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks, load_networks
+#include "chapters/00_toolbox/statistics.h"   // mean, quantile, rank_correlation
 #include "tests/scratch.h"                    // Scratch, Capture, message
 
 namespace {
@@ -904,7 +904,9 @@ TEST_CASE("saving replaces the old file or leaves it alone, and leaves nothing e
   CHECK(dir.files() == 2);
 }
 
-TEST_CASE("a quantile is one of the values; ranks correlate as their definition says, equal values included", "[00]") {
+TEST_CASE("means; a quantile is one of the values; ranks correlate as defined, equal values included", "[00]") {
+  CHECK(mean({1, 2, 6}) == 3);
+  CHECK(std::isnan(mean({})));
   CHECK(quantile({3, 1, 2}, 0) == 1);
   CHECK(quantile({3, 1, 2}, 0.5) == 2);
   CHECK(quantile({3, 1, 2}, 1) == 3);

@@ -10,6 +10,7 @@
 #include "chapters/00_toolbox/progress.h"     // Progress, finish
 #include "chapters/00_toolbox/run_log.h"      // RunLog, read_csv
 #include "chapters/00_toolbox/safetensors.h"  // save_networks
+#include "chapters/00_toolbox/statistics.h"   // quantile
 #include "chapters/04_pets/pets.h"            // make_model, fit, random_trial
 #include "plots/plot.h"  // Figure, draw
 
@@ -58,9 +59,7 @@ Reality observe(const Options& opt, const Env& env, Rng& rng) {
 }
 
 Real quantile(const Mat& x, double q) {  // (1, n)
-  std::vector<Real> sorted(x.data(), x.data() + x.size());
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[std::size_t(q * double(sorted.size() - 1) + 0.5)];
+  return Real(quantile(std::vector<double>(x.data(), x.data() + x.size()), q));
 }
 
 // Squared error of the ensemble's mean prediction k steps ahead, in units of each dimension's variance: the median over

@@ -1,6 +1,5 @@
 // The options of SAC's program, its tasks and their published settings.
 #pragma once
-#include <algorithm>
 #include <memory>
 #include "chapters/00_toolbox/args.h"    // Args
 #include "chapters/00_toolbox/errors.h"  // BadInput

@@ -5,12 +5,11 @@
 //   build/06_mbpo_bound                  20 seeds, 1000 MDPs: 2 s, 30 MB
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include "chapters/00_toolbox/claims.h"    // Claims
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
-#include "chapters/00_toolbox/ranks.h"     // quantile, rank_correlation
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
+#include "chapters/00_toolbox/statistics.h"  // mean, quantile, rank_correlation
 #include "chapters/06_mbpo/bound.h"
 #include "chapters/06_mbpo/over_mdps.h"
 #include "chapters/06_mbpo/tabular_mbpo.h"
@@ -156,8 +155,6 @@ Panel plot_mdps(const Table& runs, double gamma) {
   panel.layers = {bound, gap, possible};
   return panel;
 }
-
-double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size()); }
 
 // A point for each (n, k, G), the mean over the seeds' MDPs.
 Panel plot_summary(const Options& opt, const Table& table) {

@@ -5,7 +5,7 @@
 
 // Goes on until opt.steps real steps; after() is called after each of them that the policy took.
 template <class After> void learn(const MbpoOptions& opt, Training& x, After after) {
-  act_at_random(x, std::min(opt.random_steps, opt.steps));
+  act_at_random(x, opt.random_steps);
   for (int t = 0, k = 0; x.step < opt.steps && !interrupted(); t = (t + 1) % opt.epoch_steps) at_step(x.step, [&] {
     if (t == 0) {
       if (opt.uses_model()) train_model(x.model, x.D_env, x.rng);

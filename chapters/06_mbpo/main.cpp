@@ -19,7 +19,7 @@ struct Options : MbpoOptions {
 };
 
 void run(const Options& opt, Training& x, Logs& logs, Checkpoint& checkpoint) {
-  act_at_random(x, std::min(opt.random_steps, opt.steps));
+  act_at_random(x, opt.random_steps);
 
   while (x.step < opt.steps && !interrupted()) {                                     //(2*) for N epochs do
     if (opt.uses_model())

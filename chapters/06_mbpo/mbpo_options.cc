@@ -37,8 +37,8 @@ Presets MbpoOptions::paper() {
 #ifdef HAVE_MUJOCO
   presets["ant_truncated"] = task(300000, {20000, 100000, 1, 25}, 20, -4);
   presets["humanoid_truncated"] = with(task(300000, {20000, 300000, 1, 25}, 20, -2),
-                             {{"model-hidden", {400, 400, 400, 400}}, {"epoch-steps", 1000},
-                              {"rollout-every", 1000}, {"retain", 5}});
+                                       {{"model-hidden", {400, 400, 400, 400}}, {"epoch-steps", 1000},
+                                        {"rollout-every", 1000}, {"retain", 5}});
 #endif
   return presets;
 }

@@ -15,10 +15,10 @@ struct Steps {
 };
 
 struct NoisyPendulum {
-  double noise_angle = 0.1, noise_speed = 0.5;  // standard deviations, rad and rad/s
-  double friction = 0.5;                        // 1/s
-  double pumping = 0.05;                        // share of the other policy's steps in pi_D itself
-  int horizon = 100;                            // steps of an episode
+  double noise_angle, noise_speed;  // standard deviations, rad and rad/s
+  double friction;                  // 1/s
+  double pumping;                   // share of the other policy's steps in pi_D itself
+  int horizon;                      // steps of an episode
 
   // pi_D rests: a in [-0.3, 0.3], or pumps: a in [0.5, 1] with the motion. The two never coincide, so that mixing
   // pumping with the chance `shift` into pi_D is a policy at D_TV = shift (1 - pumping) in every state.

@@ -1,9 +1,9 @@
 // What a column of a CSV file says of many random MDPs, as a line with a band.
 #pragma once
 #include <map>
-#include "chapters/00_toolbox/ranks.h"    // quantile
-#include "chapters/00_toolbox/run_log.h"  // Table
-#include "plots/plot.h"                   // Layer
+#include "chapters/00_toolbox/run_log.h"     // Table
+#include "chapters/00_toolbox/statistics.h"  // quantile
+#include "plots/plot.h"                      // Layer
 
 // The median over the rows against x, with the middle 90 %.
 inline Layer over_mdps(const Table& table, const std::string& label, const std::string& x, const std::string& column) {

@@ -38,7 +38,7 @@ void run(const BmpoOptions& opt, BmpoTraining& x, long done, Logs& logs, Checkpo
     return opt.mpc_horizon == 0 ? acting(x.agent.pi)(s, rng)
                                 : mpc(x.model, x.agent, s, opt.mpc_actions, opt.mpc_horizon, opt.gamma, rng);
   };
-  act_at_random(x, std::min(opt.random_steps, opt.steps));
+  act_at_random(x, opt.random_steps);
 
   while (x.step < opt.steps && !interrupted()) {
     const int k1 = opt.k1(x.step), k2 = opt.k2(x.step);

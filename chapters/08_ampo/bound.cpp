@@ -8,8 +8,8 @@
 #include "chapters/00_toolbox/claims.h"    // Claims
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
-#include "chapters/00_toolbox/ranks.h"     // quantile
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
+#include "chapters/00_toolbox/statistics.h"  // quantile
 #include "chapters/06_mbpo/over_mdps.h"    // over_mdps
 #include "chapters/08_ampo/bound.h"
 #include "chapters/08_ampo/domain.h"

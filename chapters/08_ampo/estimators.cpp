@@ -11,8 +11,8 @@
 #include "chapters/00_toolbox/errors.h"    // run_main, interrupted
 #include "chapters/00_toolbox/parallel.h"  // parallel_for
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
-#include "chapters/00_toolbox/ranks.h"     // quantile
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
+#include "chapters/00_toolbox/statistics.h"  // mean, quantile
 #include "chapters/08_ampo/critic.h"
 #include "chapters/08_ampo/mmd.h"
 #include "chapters/08_ampo/shifted_normals.h"
@@ -111,7 +111,7 @@ Layer spread(const Table& table, const std::string& label, const std::string& x,
   for (const auto& [where, values] : at) {
     layer.x.push_back(where);
     layer.low.push_back(quantile(values, 0.025)), layer.high.push_back(quantile(values, 0.975));
-    layer.y.push_back(std::accumulate(values.begin(), values.end(), 0.0) / double(values.size()));
+    layer.y.push_back(mean(values));
   }
   return layer;
 }
@@ -218,8 +218,7 @@ void claim(const Options& opt) {
 }
 
 double mean_ratio(const Table& table, const std::string& penalty) {
-  const std::vector<double> x = table.where("penalty", penalty).numbers("ratio");
-  return std::round(1000 * std::accumulate(x.begin(), x.end(), 0.0) / double(x.size())) / 1000;
+  return std::round(1000 * mean(table.where("penalty", penalty).numbers("ratio"))) / 1000;
 }
 
 int main(int argc, char** argv) {

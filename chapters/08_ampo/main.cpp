@@ -34,7 +34,7 @@ void evaluate(const AmpoOptions& opt, AmpoTraining& x, int k, long done, Logs& l
 
 // One algorithm, one seed. opt: its own, as AmpoOptions::with makes them.
 void run(const AmpoOptions& opt, AmpoTraining& x, long done, Logs& logs, Checkpoint& checkpoint) {
-  act_at_random(x, std::min(opt.random_steps, opt.steps));
+  act_at_random(x, opt.random_steps);
 
   while (x.step < opt.steps && !interrupted()) {                                        //(2) repeat
     //(3*) Of E steps the first comes after the model's training, as in chapter 06.

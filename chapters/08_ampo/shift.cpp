@@ -9,6 +9,7 @@
 #include "chapters/00_toolbox/curves.h"      // curves
 #include "chapters/00_toolbox/progress.h"    // Progress, finish
 #include "chapters/00_toolbox/run_log.h"     // RunLog, read_csv
+#include "chapters/00_toolbox/statistics.h"  // mean
 #include "chapters/06_mbpo/learn.h"          // learn
 #include "chapters/08_ampo/branches.h"
 #include "chapters/08_ampo/model_error.h"    // one_step_error, squared_error
@@ -147,8 +148,7 @@ void losses(const Options& opt, Training& x, RunLog& log) {
 
 // A column of one seed at one h, mean over rows; NaN where nothing was measured.
 double at(const Table& table, int seed, int h, const std::string& column) {
-  const std::vector<double> x = table.where("seed", to_text(seed)).where("horizon", to_text(h)).numbers(column);
-  return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size());
+  return mean(table.where("seed", to_text(seed)).where("horizon", to_text(h)).numbers(column));
 }
 
 //(b4) In model usage: stop the rollout before the generated data departure. The last measured h before W1 between

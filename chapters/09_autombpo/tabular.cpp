@@ -13,6 +13,7 @@
 #include "chapters/00_toolbox/parallel.h"  // parallel_for
 #include "chapters/00_toolbox/progress.h"  // Progress, finish
 #include "chapters/00_toolbox/run_log.h"   // RunLog, read_csv
+#include "chapters/00_toolbox/statistics.h"  // mean
 #include "chapters/09_autombpo/controller.h"
 #include "chapters/09_autombpo/mixture.h"
 #include "plots/plot.h"  // Figure, draw
@@ -130,8 +131,6 @@ void compare(const Options& opt, int seed, const Controller& controller, Rng& rn
 }
 
 // ---- The picture, from the CSV files ----
-
-double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size()); }
 
 Layer over_phases(const Table& test, const std::string& name, const std::string& column, Colour colour) {
   const Curve c = curves(test.where("schedule", name), {}, "phase", column).at(0);

@@ -1,6 +1,5 @@
 // The options that the learning programs of this chapter share.
 #pragma once
-#include <algorithm>
 #include "chapters/00_toolbox/checkpoint.h"  // Checkpointed
 #include "chapters/00_toolbox/errors.h"      // BadInput
 #include "chapters/04_pets/ensemble.h"       // EnsembleOptions

@@ -126,7 +126,6 @@ template <class Place> void run(const Options& opt, Training& x, Place& place, L
     place.store();
     x.step < opt.steps ? checkpoint.save_if_due(x.step, x) : checkpoint.save(x);
   }
-  place.store();
 }
 
 // From the CSV file: return against real steps.

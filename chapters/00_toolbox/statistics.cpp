@@ -1,8 +1,11 @@
-#include "chapters/00_toolbox/ranks.h"
+#include "chapters/00_toolbox/statistics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+
+double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size()); }
 
 double quantile(std::vector<double> x, double q) {
   std::sort(x.begin(), x.end());

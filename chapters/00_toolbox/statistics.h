@@ -1,7 +1,10 @@
-// Statistics of the order of numbers.
+// Statistics of a list of numbers.
 #pragma once
 
 #include <vector>
+
+// NaN of none.
+double mean(const std::vector<double>& x);
 
 // The value below which a share q of x lies, of the values themselves; NaN of none.
 double quantile(std::vector<double> x, double q);
